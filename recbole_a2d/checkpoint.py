@@ -1,0 +1,52 @@
+"""Checkpoints as data: tensors and JSON, written beside and renamed, read without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recbole_a2d.errors import UserError
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write nested dicts of tensors and JSON facts to one file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    content = {"format": FORMAT, "facts": json.dumps(facts), "tensors": tensors}
+    try:
+        torch.save(content, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what :func:`save_checkpoint` wrote; only tensors and plain values are accepted.
+
+    Returns:
+        ``(tensors, facts)``.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds anything but data.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise UserError(f"{path}: checkpoint format {content['format']}; upgrade recbole_a2d")
+        return content["tensors"], json.loads(content["facts"])
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    except pickle.UnpicklingError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return UserError(f"{path}: not a readable checkpoint ({detail}); delete it or run with --fresh")

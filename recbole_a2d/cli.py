@@ -1,0 +1,50 @@
+"""Subcommands of ``run_recbole_a2d.py``; each hands over at once to its module."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+from recbole_a2d.errors import UserError
+
+COMMANDS = {
+    "run": ("recbole_a2d.run", "train and test one model (the default)"),
+    "convert": ("recbole_a2d.convert", "raw click logs to atomic files"),
+    "table": ("recbole_a2d.benchmark.table", "compare the records of a results folder"),
+}
+
+HELP = """usage: run_recbole_a2d.py [COMMAND] [OPTIONS]
+
+Session-based recommendation with A2D-MTL and its baselines, on RecBole.
+
+  run_recbole_a2d.py --dataset shop                        train and test A2D-MTL
+  run_recbole_a2d.py --dataset shop --model GRU4Rec        another model
+  run_recbole_a2d.py --dataset shop --variant wo_cate      an ablation
+  run_recbole_a2d.py convert --help                        make a data set
+
+commands:
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 where the input is at fault."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("recbole_a2d").setLevel(logging.INFO)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP + "\n".join(f"  {name:<10}{about}" for name, (_, about) in COMMANDS.items()))
+        print("\nOptions of a command: run_recbole_a2d.py COMMAND --help")
+        return 0
+    name = words.pop(0) if words[0] in COMMANDS else "run"
+    try:
+        if name == "run" and words and not words[0].startswith("-"):
+            raise UserError(f"unknown command '{words[0]}'; commands: {', '.join(COMMANDS)}")
+        importlib.import_module(COMMANDS[name][0]).main(words)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return 0

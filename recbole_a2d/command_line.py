@@ -1,0 +1,38 @@
+"""``--key=value`` and ``--key value`` to typed settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recbole_a2d.errors import UserError
+from recbole_a2d.yaml_files import parse_yaml
+
+Pairs = list[tuple[str, str]]
+
+
+def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pairs:
+    """Key and value of every option, in order; a flag's value is ``true``.
+
+    Raises:
+        UserError: a word that belongs to no option, or an option without a value.
+    """
+    pairs: Pairs = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--") or len(word) == 2:
+            raise UserError(f"cannot place '{word}'; options look like --key=value or --key value")
+        key, equals, value = word[2:].partition("=")
+        if not equals and key in flags:
+            value = "true"
+        elif not equals:
+            if not rest or rest[0].startswith("--"):
+                raise UserError(f"--{key} needs a value: --{key}=value")
+            value = rest.pop(0)
+        pairs.append((key, value))
+    return pairs
+
+
+def typed(key: str, value: str) -> Any:
+    """A value as yaml reads it: numbers, booleans, lists, ``~`` for none, else text."""
+    return parse_yaml(value, f"--{key}={value}")

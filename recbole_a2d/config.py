@@ -1,0 +1,133 @@
+"""RecBole's Config fed from this project's yaml files, with unknown keys refused.
+
+Precedence, lowest first: RecBole's defaults, ``properties/overall.yaml``,
+``properties/model/MODEL.yaml`` and its ``per_dataset`` section,
+``properties/dataset/DATASET.yaml``, ``properties/preset/PRESET.yaml``,
+``properties/variant/VARIANT.yaml``, files given with ``--config``, the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole.config import Config
+
+from recbole_a2d.errors import UserError
+from recbole_a2d.registry import model_class
+from recbole_a2d.resources import properties_folder
+from recbole_a2d.yaml_files import read_yaml
+
+NOT_A_SETTING = frozenset({"device", "data_path", "show_progress", "checkpoint_dir", "results_dir"})
+"""Keys that change where and how a run works, not what it computes."""
+
+
+class SessionConfig(Config):
+    """RecBole's Config, built from already parsed values only.
+
+    RecBole reads ``sys.argv`` and evaluates strings as Python; here values come typed from
+    safe yaml, and nothing is evaluated.
+    """
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(config_dict or {})
+
+
+def build_config(
+    model: str,
+    dataset: str,
+    *,
+    config_files: Iterable[Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> SessionConfig:
+    """Merge all sources of settings into one RecBole Config.
+
+    Args:
+        model: a name of the registry.
+        dataset: folder name below ``data_path``.
+        config_files: yaml files, later ones stronger.
+        overrides: typed values, the strongest.
+
+    Raises:
+        UserError: an unknown model, variant, preset or key, or a yaml that cannot be read.
+    """
+    chosen_class = model_class(model)
+    given = [(str(path), read_yaml(path)) for path in config_files]
+    given.append(("the command line", dict(overrides or {})))
+    own = _own_settings(model, dataset, _merge(values for _, values in given))
+    known = set(own) | _recbole_keys() | {"model", "dataset", "config", "fresh"}
+    for where, values in given:
+        _refuse_unknown(values, known, where)
+    settings = own | _merge(values for _, values in given)
+    return SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
+
+
+def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    folder = properties_folder()
+    settings = read_yaml(folder / "overall.yaml")
+    of_model = read_yaml(folder / "model" / f"{model}.yaml")
+    per_dataset = of_model.pop("per_dataset", None) or {}
+    settings |= of_model | per_dataset.get(dataset, {})
+    of_dataset = folder / "dataset" / f"{dataset}.yaml"
+    if of_dataset.is_file():
+        settings |= read_yaml(of_dataset)
+    for kind in ("preset", "variant"):
+        name = given.get(kind, settings[kind])
+        if name != "full":
+            settings |= read_choice(kind, str(name))
+    return settings
+
+
+def read_choice(kind: str, name: str) -> dict[str, Any]:
+    """Read ``properties/KIND/NAME.yaml``; an unknown name is an error that lists the known."""
+    path = properties_folder() / kind / f"{name}.yaml"
+    known = choices(kind)
+    if name not in known:
+        raise UserError(f"unknown {kind} '{name}'; choose one of: {', '.join(known)}")
+    return read_yaml(path)
+
+
+def choices(kind: str) -> list[str]:
+    """Names of the yaml files in ``properties/KIND``."""
+    return sorted(path.stem for path in (properties_folder() / kind).glob("*.yaml"))
+
+
+def plain_settings(config: SessionConfig) -> dict[str, Any]:
+    """What the run was told, as JSON values: the external settings without its places."""
+    return {
+        key: value
+        for key, value in sorted(config.external_config_dict.items())
+        if key not in NOT_A_SETTING
+    }
+
+
+def _merge(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for values in sources:
+        merged |= values
+    return merged
+
+
+def _recbole_keys() -> set[str]:
+    from recbole.utils import (
+        dataset_arguments,
+        evaluation_arguments,
+        general_arguments,
+        training_arguments,
+    )
+
+    lists = (general_arguments, training_arguments, evaluation_arguments, dataset_arguments)
+    return {key for keys in lists for key in keys}
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.5)
+            hint = f"did you mean: {', '.join(near)}?" if near else "see properties/ for the keys"
+            raise UserError(f"unknown key '{key}' in {where}; {hint}")

@@ -1,0 +1,134 @@
+"""Writing of atomic files; their layout is described in ``atomic``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from recbole_a2d.data.manifest import Manifest, describe, file_hash, write_manifest
+from recbole_a2d.data.safe_write import replaced_file, replaced_folder
+from recbole_a2d.data.tables import (
+    CLICK_FIELDS,
+    ITEM_FIELDS,
+    PREFIX_FIELDS,
+    SPLITS,
+    Clicks,
+    ConvertedLog,
+    SessionTables,
+    StringArray,
+)
+from recbole_a2d.errors import UserError
+
+CLICKS_PER_WRITE = 100_000
+PREFIX_LENGTH = 50
+# Field and line separators, and what UTF-8 cannot encode.
+UNWRITABLE = re.compile("[\t\r\n\0\ud800-\udfff]")
+# Stock RecBole splits sequences at spaces and reads files with pandas, which takes quotes for
+# quoting and these words for missing values.
+NOT_FOR_STOCK_RECBOLE = re.compile(
+    r'.*[ "].*|#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None'
+)
+
+
+def write_atomic(folder: Path, log: ConvertedLog) -> Manifest:
+    """Write a log as atomic files named after ``folder``, as a whole or not at all.
+
+    The same log gives the same bytes. A former data set in ``folder`` stays until the new one is
+    complete.
+
+    Raises:
+        UserError: a token cannot stand in an atomic file, or ``folder`` holds other files.
+    """
+    _check_tokens(log)
+    with replaced_folder(folder) as fresh:
+        for split in SPLITS:
+            with _create(fresh / f"{folder.name}.{split}.inter") as file:
+                _write_clicks(file, log.splits[split], log.item_tokens)
+        with _create(fresh / f"{folder.name}.item") as file:
+            _write_items(file, log)
+        files = {path.name: file_hash(path) for path in sorted(fresh.iterdir())}
+        manifest = describe(log, files)
+        write_manifest(fresh / f"{folder.name}.json", manifest)
+    return manifest
+
+
+def write_prefixes(folder: Path, tables: SessionTables, length: int = PREFIX_LENGTH) -> None:
+    """Write every (prefix, target) row, as stock RecBole reads it through ``benchmark_filename``.
+
+    Args:
+        folder: the data set's folder of atomic files; the files are added to it.
+        tables: what the folder holds.
+        length: prefixes are cut to this many last clicks.
+
+    Raises:
+        UserError: the length is below 1, or stock RecBole cannot read a token.
+    """
+    if length < 1:
+        raise UserError(f"prefix-length {length} must be at least 1")
+    for kind, tokens in _all_tokens(tables):
+        for token in filter(NOT_FOR_STOCK_RECBOLE.fullmatch, tokens):
+            raise UserError(
+                f"{kind} id {token!r} holds a space or quote or means 'missing' to stock RecBole: "
+                "rename it in the raw log or leave --prefixes out"
+            )
+    for split in SPLITS:
+        path = folder / f"{folder.name}.prefix_{split}.inter"
+        with replaced_file(path) as fresh, _create(fresh) as file:
+            file.write("\t".join(PREFIX_FIELDS) + "\n")
+            file.writelines(_prefix_rows(tables.splits[split], tables.item_tokens, length))
+
+
+def _create(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="\n")
+
+
+def _check_tokens(log: ConvertedLog) -> None:
+    for kind, tokens in _all_tokens(log):
+        for token in tokens:
+            if not token or UNWRITABLE.search(token):
+                raise UserError(
+                    f"{kind} id {token!r} of {log.name} is empty or holds a tab, a line end or "
+                    "another character that no atomic file can hold: rename it in the raw log"
+                )
+
+
+def _all_tokens(tables: SessionTables) -> Iterator[tuple[str, list[str]]]:
+    yield "item", tables.item_tokens.tolist()
+    yield "category", tables.category_tokens.tolist()
+    for split in SPLITS:
+        yield "session", tables.splits[split].session_tokens.tolist()
+
+
+def _write_clicks(file: TextIO, clicks: Clicks, item_tokens: StringArray) -> None:
+    file.write("\t".join(CLICK_FIELDS) + "\n")
+    session_of_click = clicks.sessions.session_of_click
+    for start in range(0, len(session_of_click), CLICKS_PER_WRITE):
+        rows = slice(start, start + CLICKS_PER_WRITE)
+        columns = (
+            clicks.session_tokens[session_of_click[rows]].tolist(),
+            item_tokens[clicks.sessions.items[rows]].tolist(),
+            [_number_text(time) for time in clicks.timestamps[rows].tolist()],
+        )
+        file.writelines(f"{s}\t{i}\t{t}\n" for s, i, t in zip(*columns, strict=True))
+
+
+def _number_text(number: float) -> str:
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _write_items(file: TextIO, log: ConvertedLog) -> None:
+    file.write("\t".join(ITEM_FIELDS) + "\n")
+    names = [*log.category_tokens.tolist(), ""]  # NO_CATEGORY (-1) is the last one: empty
+    categories = log.category_of_code[: log.n_training_items].tolist()
+    items = log.item_tokens[: log.n_training_items].tolist()
+    file.writelines(f"{i}\t{names[c]}\n" for i, c in zip(items, categories, strict=True))
+
+
+def _prefix_rows(clicks: Clicks, item_tokens: StringArray, length: int) -> Iterator[str]:
+    for number, session in enumerate(clicks.session_tokens.tolist()):
+        items = item_tokens[clicks.sessions[number]].tolist()
+        for end in range(1, len(items)):
+            prefix = " ".join(items[max(end - length, 0) : end])
+            yield f"{session}\t{prefix}\t{items[end]}\n"

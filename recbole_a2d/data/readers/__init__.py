@@ -1,0 +1,8 @@
+"""Readers of raw logs: one format a module, found by name."""
+
+from recbole_a2d.data.readers import published
+from recbole_a2d.data.readers.base import Reader
+
+READERS: dict[str, Reader] = {reader.name: reader for reader in (published.READER,)}
+
+__all__ = ["READERS", "Reader"]

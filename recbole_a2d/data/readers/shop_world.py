@@ -1,0 +1,154 @@
+"""A shop whose next click has a known distribution, so that the best reachable scores are known.
+
+A session has one hidden intent ``g`` for all of its clicks. An intent is an errand through a few
+categories: the next click stays in the category, goes on to the category that follows on this
+errand, or jumps to any category of it. Inside a category a shopper takes an item by its
+popularity, or the companion of the item before. Now and then a shopper goes back to an earlier
+click instead. With ``c(i)`` the category of item ``i`` and ``x`` the clicks so far:
+
+.. math::
+    P(i | x, g) = r \\frac{|\\{t: x_t = i\\}|}{|x|}
+                + (1 - r) S_g[c(x_{last}), c(i)] \\, W(i | x_{last})
+
+    W(i | j) = (1 - b\\,[c(i) = c(j)]) \\, pop(i) + b\\,[i = companion(j)]
+
+The clicks show everything but the intent. Its posterior follows from Bayes' rule, click by click,
+so that ``P(i | x) = sum_g P(g | x) P(i | x, g)`` is exact, and ranking by it is the best that any
+model can do in hit rate and in reciprocal rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import RandomState
+
+from recbole_a2d.data.sessions import IntArray
+from recbole_a2d.data.tables import FloatArray
+
+
+@dataclass(frozen=True)
+class ShopSize:
+    """Size and habits of a shop."""
+
+    categories: int = 30
+    items_per_category: int = 20
+    intents: int = 12
+    categories_per_intent: int = 8
+    stay: float = 0.35
+    follow: float = 0.45
+    repeat: float = 0.08
+    companion: float = 0.3
+    best_sellers: int = 6
+    best_seller_share: float = 0.8
+    mean_more_clicks: float = 3.0
+    max_clicks: int = 20
+
+
+@dataclass(frozen=True)
+class ShopWorld:
+    """The parameters of a shop.
+
+    Attributes:
+        size: what it was made with.
+        category_of_item: shape ``[items]``.
+        popularity: share of an item within its category, shape ``[items]``.
+        companion_of_item: an item of the same category, shape ``[items]``.
+        start: first category by intent, shape ``[intents, categories]``.
+        step: next category by intent and category, shape ``[intents, categories, categories]``.
+    """
+
+    size: ShopSize
+    category_of_item: IntArray
+    popularity: FloatArray
+    companion_of_item: IntArray
+    start: FloatArray
+    step: FloatArray
+
+    @classmethod
+    def random(cls, size: ShopSize, random: RandomState) -> ShopWorld:
+        """Draw a shop."""
+        n_items = size.categories * size.items_per_category
+        category_of_item = random.permutation(np.arange(n_items) % size.categories)
+        popularity = _popularity(size, category_of_item, random)
+        start, step = _errands(size, random)
+        return cls(
+            size, category_of_item, popularity, _companions(category_of_item, random), start, step
+        )
+
+    def first_click(self) -> FloatArray:
+        """Distribution of a session's first click, shape ``[intents, items]``."""
+        return self.start[:, self.category_of_item] * self.popularity
+
+    def next_click(self, prefix: Sequence[int]) -> FloatArray:
+        """Distribution of the click after ``prefix``, shape ``[intents, items]``."""
+        last = prefix[-1]
+        category = self.category_of_item[last]
+        share = self.popularity * (1 - self.size.companion * (self.category_of_item == category))
+        share[self.companion_of_item[last]] += self.size.companion
+        moves = self.step[:, category, self.category_of_item] * share
+        back = np.bincount(prefix, minlength=len(share)) / len(prefix)
+        mixed: FloatArray = (1 - self.size.repeat) * moves + self.size.repeat * back
+        return mixed
+
+    def predictions(self, session: Sequence[int]) -> Iterator[FloatArray]:
+        """Exact ``P(next click | clicks so far)`` for every click but the first, ``[items]``."""
+        belief = self.first_click()[:, session[0]] / len(self.start)
+        for end in range(1, len(session)):
+            belief = belief / belief.sum()
+            by_intent = self.next_click(session[:end])
+            yield belief @ by_intent
+            belief = belief * by_intent[:, session[end]]
+
+    def session(self, random: RandomState) -> list[int]:
+        """Draw a session of two or more clicks."""
+        intent = int(random.random_sample() * self.size.intents)
+        clicks = [_draw(self.first_click()[intent], random)]
+        more = self.size.mean_more_clicks / (1 + self.size.mean_more_clicks)
+        while len(clicks) < 2 or random.random_sample() < more:
+            clicks.append(_draw(self.next_click(clicks)[intent], random))
+            if len(clicks) == self.size.max_clicks:
+                break
+        return clicks
+
+
+def _draw(probabilities: FloatArray, random: RandomState) -> int:
+    reach = np.cumsum(probabilities)
+    return int(np.searchsorted(reach, random.random_sample() * reach[-1], side="right"))
+
+
+def _errands(size: ShopSize, random: RandomState) -> tuple[FloatArray, FloatArray]:
+    """First and next category of every intent; each walks its own round of categories."""
+    start = np.zeros((size.intents, size.categories))
+    step = np.zeros((size.intents, size.categories, size.categories))
+    jump = 1 - size.stay - size.follow
+    for intent in range(size.intents):
+        round_trip = random.permutation(size.categories)[: size.categories_per_intent]
+        start[intent, round_trip] = 1 / len(round_trip)
+        for category, following in zip(round_trip, np.roll(round_trip, -1), strict=True):
+            step[intent, category, round_trip] += jump / len(round_trip)
+            step[intent, category, category] += size.stay
+            step[intent, category, following] += size.follow
+    return start, step
+
+
+def _popularity(size: ShopSize, category_of_item: IntArray, random: RandomState) -> FloatArray:
+    """A few best sellers share most of a category's clicks; shares are uneven, so never tied."""
+    share = 0.5 + random.random_sample(len(category_of_item))
+    for category in range(size.categories):
+        members = np.flatnonzero(category_of_item == category)
+        best, rare = members[: size.best_sellers], members[size.best_sellers :]
+        share[best] *= size.best_seller_share / share[best].sum()
+        share[rare] *= (1 - size.best_seller_share) / share[rare].sum()
+    return share
+
+
+def _companions(category_of_item: IntArray, random: RandomState) -> IntArray:
+    """Another item of the same category for every item."""
+    companions = np.empty_like(category_of_item)
+    for category in np.unique(category_of_item):
+        ring = random.permutation(np.flatnonzero(category_of_item == category))
+        companions[ring] = np.roll(ring, -1)
+    return companions

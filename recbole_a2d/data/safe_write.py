@@ -1,0 +1,87 @@
+"""Writing that leaves the former files whole when it is cut short."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recbole_a2d.errors import UserError
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which then takes the place of ``folder``.
+
+    The new files are written to ``.NAME.new``. When the block ends, the former folder becomes
+    ``.NAME.former``, the new one gets its name, and the former is deleted. If the process dies
+    between those renames, ``restore_former`` (called by every reader) brings the former back.
+
+    Raises:
+        UserError: ``folder`` exists and is not a data set folder of this name.
+    """
+    restore_former(folder)
+    _refuse_foreign_files(folder)
+    fresh = _sibling(folder, "new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        _swap(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which then takes the place of ``path`` in one step."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        yield fresh
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def restore_former(folder: Path) -> None:
+    """Undo a replacement that was cut short between its two renames."""
+    former = _sibling(folder, "former")
+    if former.is_dir() and not folder.exists():
+        os.rename(former, folder)
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    former = _sibling(folder, "former")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, former)
+    try:
+        os.rename(fresh, folder)
+    except BaseException:
+        restore_former(folder)
+        raise
+    if former.exists():  # renamed first, so that a half-deleted one is never brought back
+        discarded = _sibling(folder, "discarded")
+        shutil.rmtree(discarded, ignore_errors=True)
+        os.rename(former, discarded)
+        shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _sibling(folder: Path, role: str) -> Path:
+    return folder.with_name(f".{folder.name}.{role}")
+
+
+def _refuse_foreign_files(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir() or folder.is_symlink():
+        raise UserError(f"{folder} is not a folder: choose another place to write to")
+    prefix = f"{folder.name}."
+    foreign = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(prefix))
+    if foreign:
+        raise UserError(
+            f"{folder} holds other files ({foreign[0]}): it would be replaced as a whole, "
+            "so choose an empty or new folder"
+        )

@@ -1,0 +1,9 @@
+"""The one exception that means: the input is at fault, not the program."""
+
+
+class UserError(Exception):
+    """Bad input, described in one line: what is wrong, where, what to do.
+
+    The command line prints the message and exits with code 2; nothing has been
+    written when it is raised.
+    """

@@ -1,0 +1,231 @@
+"""The one road from settings to a result that every command takes."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from recbole_a2d import records
+from recbole_a2d.config import plain_settings
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.data.phases import ExperimentData, dataset_folder
+from recbole_a2d.errors import UserError
+from recbole_a2d.evaluation.metrics import metrics_from_ranks
+from recbole_a2d.registry import model_class
+from recbole_a2d.trainer import SessionTrainer, loader
+
+IntArray = NDArray[np.int64]
+PROTOCOLS = ("clean", "test_selected")
+logger = logging.getLogger("recbole_a2d")
+
+
+def run_experiment(config: Any, model: str, *, fresh: bool = False) -> records.Record:
+    """Train, choose the epoch, refit, test and write the record.
+
+    Protocol ``clean``: the epoch is chosen by the validation sessions; with ``refit`` a new
+    model is trained for so many epochs on train + valid; the test rows are ranked once.
+    ``test_selected`` ranks the test rows after every epoch and reports the best epoch of
+    each metric, as much of the literature does; its record says so.
+
+    A run that was cut off goes on where it stood; a finished one returns its record.
+
+    Args:
+        config: of :func:`recbole_a2d.config.build_config`.
+        model: registry name.
+        fresh: forget what an earlier run with these settings left.
+
+    Raises:
+        UserError: the data set is missing or damaged, or does not fit the model.
+    """
+    if config["protocol"] not in PROTOCOLS:
+        choice = " or ".join(PROTOCOLS)
+        raise UserError(f"protocol '{config['protocol']}' is unknown; choose {choice}")
+    name = records.run_name(model, config["dataset"], config["variant"], plain_settings(config))
+    results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
+    path = results / "records" / f"{name}.json"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif path.exists():
+        logger.info("%s is finished already; --fresh runs it again", name)
+        return records.read_record(path)
+    record, ranks = Experiment(config, model, name, folder).run()
+    records.write_record(results, record, ranks)
+    for phase in folder.glob("*/last.pt"):
+        phase.unlink()
+    logger.info("record: %s", path)
+    return record
+
+
+def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
+    """Make the model with weights drawn from the seed.
+
+    Raises:
+        UserError: the model needs categories and the data set has none.
+    """
+    chosen = model_class(model)
+    needs_categories = getattr(chosen, "uses_categories", False) and config["categories"] != "none"
+    if needs_categories and dataset.n_categories <= 1:
+        raise UserError(
+            f"{model} needs item categories and {dataset.name} has none; convert it with "
+            "categories, or take a model that needs none (--models lists them)"
+        )
+    torch.manual_seed(int(config["seed"]))
+    np.random.seed(int(config["seed"]))
+    built: nn.Module = chosen(config, dataset)
+    return built
+
+
+class Experiment:
+    """One run: its data, its phases and the record they end in.
+
+    Args:
+        config, model: as for :func:`run_experiment`.
+        name: of the run.
+        folder: for its checkpoints, one subfolder a phase.
+    """
+
+    def __init__(self, config: Any, model: str, name: str, folder: Path) -> None:
+        self.config = config
+        self.model = model
+        self.name = name
+        self.folder = folder
+        self.data = ExperimentData(read_atomic(dataset_folder(config)), config)
+        self.history: list[dict[str, Any]] = []
+
+    def run(self) -> tuple[records.Record, IntArray]:
+        """Train and test; returns the record and the rank of each test row's target."""
+        if not getattr(model_class(self.model), "trainable", True):
+            return self._counted()
+        if self.config["protocol"] == "test_selected":
+            return self._test_selected()
+        return self._clean()
+
+    def _counted(self) -> tuple[records.Record, IntArray]:
+        started = time.perf_counter()
+        trainer = self._trainer(self.data.final, "fitted")
+        ranks = self._rank(trainer, self.data.final)
+        seconds = time.perf_counter() - started
+        return self._record(trainer, ranks, epochs=0, seconds=seconds), ranks
+
+    def _clean(self) -> tuple[records.Record, IntArray]:
+        logger.info("%s: choosing the epoch on the validation sessions", self.name)
+        trainer = self._trainer(self.data.select, "select")
+        _, valid = self._fit(trainer, self.data.select, validate=True)
+        epochs = trainer.progress.best_epoch + 1
+        dataset = self.data.final
+        if self.config["refit"]:
+            logger.info("%s: training on train + valid for %d epochs", self.name, epochs)
+            trainer = self._trainer(dataset, "final", epochs)
+            self._fit(trainer, dataset, validate=False)
+        else:
+            dataset = self.data.unrefitted
+            trainer.load_best()
+        ranks = self._rank(trainer, dataset)
+        return self._record(trainer, ranks, epochs=epochs, valid=valid), ranks
+
+    def _test_selected(self) -> tuple[records.Record, IntArray]:
+        logger.warning("%s: the TEST rows choose the epoch; for comparison only", self.name)
+        trainer = self._trainer(self.data.final, "test_selected")
+        self._fit(trainer, self.data.final, validate=True)
+        epochs = trainer.progress.best_epoch + 1
+        trainer.load_best()
+        ranks = self._rank(trainer, self.data.final)
+        record = self._record(trainer, ranks, epochs=epochs)
+        record.test_selected = best_of_each(self.history)
+        return record, ranks
+
+    def _trainer(
+        self, dataset: SessionDataset, phase: str, epochs: int | None = None
+    ) -> SessionTrainer:
+        model = build_model(self.config, self.model, dataset)
+        trainer = SessionTrainer(self.config, model, self.folder / phase)
+        trainer.epochs = trainer.epochs if epochs is None else epochs
+        return trainer
+
+    def _fit(
+        self, trainer: SessionTrainer, dataset: SessionDataset, *, validate: bool
+    ) -> tuple[float, dict[str, float]]:
+        if dataset.train_rows.cut:
+            logger.info(
+                "%d training prefixes are longer than %d clicks and keep their last ones",
+                dataset.train_rows.cut,
+                dataset.max_length,
+            )
+        train = loader(dataset.train_rows, self.config, train=True)
+        valid = loader(dataset.evaluation_rows, self.config, train=False) if validate else None
+        best = trainer.fit(train, valid)
+        self.history += [{"phase": trainer.phase} | asdict(e) for e in trainer.progress.history]
+        return best
+
+    def _rank(self, trainer: SessionTrainer, dataset: SessionDataset) -> IntArray:
+        return trainer.rank(loader(dataset.evaluation_rows, self.config, train=False))
+
+    def _record(
+        self,
+        trainer: SessionTrainer,
+        ranks: IntArray,
+        *,
+        epochs: int,
+        seconds: float | None = None,
+        valid: dict[str, float] | None = None,
+    ) -> records.Record:
+        dataset, rows = self.data.final, self.data.final.evaluation_rows
+        spent = sum(epoch["seconds"] for epoch in self.history) if seconds is None else seconds
+        diagnose = getattr(trainer.model, "diagnostics", dict)
+        return records.Record(
+            run=self.name,
+            model=self.model,
+            variant=str(self.config["variant"]),
+            dataset=dataset.name,
+            preset=str(self.config["preset"]),
+            protocol=str(self.config["protocol"]),
+            seed=int(self.config["seed"]),
+            epochs=epochs,
+            seconds=round(spent, 2),
+            train_rows=len(dataset.train_rows),
+            test_rows=len(rows),
+            items=dataset.n_items - 1,
+            categories=dataset.n_categories - 1,
+            test=metrics_from_ranks(ranks, self.config["topk"]),
+            valid=valid or {},
+            command=records.command_line(sys.argv),
+            config=plain_settings(self.config),
+            versions=records.versions(),
+            machine=records.machine(torch.get_num_threads()),
+            data_fingerprint=self.data.fingerprint(),
+            commit=records.source_commit(),
+            missed_rows=missed_rows(self.data.final),
+            history=self.history,
+            diagnostics=diagnose(),
+        )
+
+
+def missed_rows(dataset: SessionDataset) -> dict[str, int]:
+    """Rows that are misses for every model, by reason."""
+    rows = dataset.evaluation_rows
+    known = np.concatenate([[0], np.cumsum(rows.sessions.items > 0)])
+    return {
+        "target_unseen_in_training": int((rows.targets == 0).sum()),
+        "no_known_click": int((known[rows.end] == known[rows.start]).sum()),
+    }
+
+
+def best_of_each(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """The best epoch of each metric on its own, the way test-selected results are reported."""
+    metrics = history[0]["valid"]
+    best = {name: max(history, key=lambda epoch: epoch["valid"][name]) for name in metrics}
+    return {
+        name: {"value": epoch["valid"][name], "epoch": epoch["epoch"] + 1}
+        for name, epoch in best.items()
+    }

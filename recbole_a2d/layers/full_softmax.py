@@ -1,0 +1,96 @@
+"""Scores over all items and the softmax cross-entropy on them, the dearest part of a step.
+
+The logits of a batch, ``rows x items``, are the largest array of training. Autograd
+would write them, their float32 copy and their gradient; :func:`full_softmax_loss` keeps
+one array of probabilities in the working precision and turns it into the gradient in
+place, chunk of rows by chunk of rows so that the softmax passes run in cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK_BYTES = 8 << 20
+"""Logits worked on at a time; about the size of the last private caches."""
+
+
+def working_dtype(tensor: Tensor) -> torch.dtype:
+    """The precision that autocast asks for on the tensor's device, else the tensor's own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
+def all_scores(session_vectors: Tensor, item_table: Tensor) -> Tensor:
+    """Dot product of every session vector with every row of the item table (Eq. 21).
+
+    In float32 whatever autocast says: bfloat16 scores tie, and ties count against the model.
+
+    Shapes:
+        session_vectors ``[B, D]``, item_table ``[N + 1, D]`` (row 0 the pad) -> ``[B, N + 1]``.
+    """
+    with torch.autocast(session_vectors.device.type, enabled=False):
+        return session_vectors.float() @ item_table.float().T
+
+
+def full_softmax_loss(session_vectors: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of the softmax over all candidates (Eq. 22 as the lineage runs it).
+
+    The pad row of the table is no class: it gets no probability and no gradient.
+
+    Args:
+        session_vectors: ``[B, D]``.
+        item_table: ``[N + 1, D]``, row 0 the pad.
+        targets: item ids from 1 to N, ``[B]``.
+
+    Returns:
+        Scalar loss in float32. First-order gradients only.
+    """
+    loss: Tensor = _FullSoftmax.apply(session_vectors, item_table, targets)
+    return loss
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """Forward computes the gradients too; backward only scales them by the loss's own."""
+
+    @staticmethod
+    def forward(ctx: Any, sessions: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+        dtype = working_dtype(sessions)
+        with torch.autocast(sessions.device.type, enabled=False):
+            sessions_low = sessions.detach().to(dtype)
+            candidates = table.detach()[1:].to(dtype)
+            classes = targets - 1
+            losses, errors, session_grad = _softmax_passes(sessions_low, candidates, classes)
+            table_grad = torch.zeros_like(table)
+            table_grad[1:] = errors.T @ sessions_low
+        rows = len(targets)
+        ctx.save_for_backward(session_grad.to(sessions.dtype) / rows, table_grad.div_(rows))
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        session_grad, table_grad = ctx.saved_tensors
+        return session_grad * grads[0], table_grad * grads[0], None
+
+
+def _softmax_passes(
+    sessions: Tensor, candidates: Tensor, classes: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Per-row losses ``[B]``, probabilities minus one-hot ``[B, N]`` and session gradient."""
+    rows, items = len(sessions), len(candidates)
+    losses = sessions.new_empty(rows, dtype=torch.float32)
+    errors = sessions.new_empty(rows, items)
+    session_grad = torch.empty_like(sessions)
+    chunk = max(16, _CHUNK_BYTES // (items * sessions.element_size()))
+    for start in range(0, rows, chunk):
+        part = slice(start, min(start + chunk, rows))
+        error = errors[part]
+        torch.softmax(sessions[part] @ candidates.T, dim=1, out=error)
+        target = classes[part].unsqueeze(1)
+        probability = error.gather(1, target)
+        losses[part] = -probability.float().clamp_min(1e-38).log().squeeze(1)
+        error.scatter_(1, target, probability - 1)
+        torch.mm(error, candidates, out=session_grad[part])
+    return losses, errors, session_grad

@@ -1,0 +1,181 @@
+"""Layers of MSGIFSR: vectors of units, their heterogeneous graph, and its readout."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recbole_a2d.layers.consecutive_units import Edges, UnitLevel
+from recbole_a2d.layers.segments import segment_mean, segment_softmax, segment_sum, take
+
+
+class UnitEncoder(nn.Module):
+    r"""Unit vectors of length 1: half mean of the items, half last state of a GRU over them.
+
+    A unit of one item is that item's vector. Items' vectors longer than 1 are cut to
+    length 1 first.
+
+    Args:
+        dim: size of the vectors.
+        order: largest number of items in a unit.
+        dropout: on the items' vectors.
+    """
+
+    def __init__(self, dim: int, order: int, dropout: float) -> None:
+        super().__init__()
+        self.recurrent = nn.ModuleList(
+            nn.GRU(dim, dim, batch_first=True) for _ in range(2, order + 1)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, table: Tensor, levels: list[UnitLevel]) -> list[Tensor]:
+        """Shapes: table ``[n_items, D]`` -> ``[N_k, D]`` for each level k, float32."""
+        return [self._encode(take(table, level.items), level.items > 0) for level in levels]
+
+    def _encode(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        norm = vectors.norm(dim=2, keepdim=True).clamp_min(1.0)
+        vectors = self.dropout(vectors / norm)
+        size = mask.shape[1]
+        if size == 1:
+            return F.normalize(vectors.squeeze(1), dim=1)
+        states, _ = self.recurrent[size - 2](vectors)
+        clicks = mask.sum(1)
+        last = states[torch.arange(len(states), device=states.device), clicks - 1]
+        mean = (vectors * mask.unsqueeze(2)).sum(1) / clicks.unsqueeze(1)
+        return F.normalize((0.5 * (mean + last)).float(), dim=1)
+
+
+class EdgeAttention(nn.Module):
+    r"""Multi-head graph attention along a list of edges, with identity residual and bias.
+
+    .. math::
+        e_{ij} = \mathrm{LeakyReLU}(a_l^\top W h_j + a_r^\top W h_i) \qquad
+        h_i' = \sum_j \mathrm{softmax}_j(e_{ij})\, W h_j + h_i + b
+
+    for every head, each of the full size. The sum over neighbors is taken before ``W``.
+
+    Args:
+        dim: size of the vectors and of each head.
+        heads: number of heads.
+        dropout: on the vectors and on the attention weights.
+        negative_slope: of the LeakyReLU.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float, negative_slope: float = 0.2) -> None:
+        super().__init__()
+        bound = dim**-0.5
+        self.weight = nn.Parameter(torch.empty(heads, dim, dim).uniform_(-bound, bound))
+        self.source_score = nn.Parameter(torch.empty(heads, dim, 1).uniform_(-bound, bound))
+        self.target_score = nn.Parameter(torch.empty(heads, dim, 1).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(heads, dim))
+        self.dropout = nn.Dropout(dropout)
+        self.negative_slope = negative_slope
+
+    def forward(self, sources: Tensor, targets: Tensor, edges: Edges) -> Tensor:
+        """Messages to every target; one without an edge gets residual and bias alone.
+
+        Shapes:
+            sources ``[N, D]``, targets ``[M, D]``, edges ``[E]`` each -> ``[heads, M, D]``.
+        """
+        source, target = edges
+        sources, dropped = self.dropout(sources), self.dropout(targets)
+        scores = take(self._scores(self.source_score, sources), source)
+        scores = scores + take(self._scores(self.target_score, dropped), target)
+        scores = F.leaky_relu(scores, self.negative_slope)
+        weights = self.dropout(segment_softmax(scores, target, len(targets)))
+        messages = weights.unsqueeze(2) * take(sources, source).unsqueeze(1).float()
+        mixed = segment_sum(messages, target, len(targets)).transpose(0, 1)
+        return torch.bmm(mixed, self.weight) + dropped + self.bias.unsqueeze(1)
+
+    def _scores(self, query: Tensor, vectors: Tensor) -> Tensor:
+        return vectors @ torch.bmm(self.weight, query).squeeze(2).T
+
+    def extra_repr(self) -> str:
+        return f"heads={len(self.weight)}, dim={self.weight.shape[1]}"
+
+
+class UnitGraphLayer(nn.Module):
+    """One round over the units of all levels (MSHGNN), forwards and backwards.
+
+    Relations: units of one level that follow each other, a module a level; and steps between
+    items and longer units, one module for all. What comes in along several relations is
+    summed, the backward round has its own modules, and the strongest head counts. Each
+    unit then adds the mean of its level's vectors in the session.
+
+    Args:
+        dim: size of the vectors.
+        order: number of levels.
+        heads: heads of the attention.
+        dropout: inside the attention.
+    """
+
+    def __init__(self, dim: int, order: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        # a lone level has no relation between levels
+        count = order + (order > 1)
+        self.forwards = nn.ModuleList(EdgeAttention(dim, heads, dropout) for _ in range(count))
+        self.backwards = nn.ModuleList(EdgeAttention(dim, heads, dropout) for _ in range(count))
+
+    def forward(self, vectors: list[Tensor], levels: list[UnitLevel], sessions: int) -> list[Tensor]:
+        """Shapes: ``[N_k, D]`` for each level -> ``[N_k, D]`` of length 1 for each level."""
+        ahead = self._round(self.forwards, vectors, levels, reverse=False)
+        back = self._round(self.backwards, vectors, levels, reverse=True)
+        results = []
+        for place, level in enumerate(levels):
+            strongest = (ahead[place] + back[place]).amax(0)
+            mean = segment_mean(vectors[place], level.session, sessions)
+            results.append(F.normalize(strongest.float() + take(mean, level.session), dim=1))
+        return results
+
+    def _round(
+        self,
+        attention: nn.ModuleList,
+        vectors: list[Tensor],
+        levels: list[UnitLevel],
+        *,
+        reverse: bool,
+    ) -> list[Tensor]:
+        def turned(edges: Edges) -> Edges:
+            return edges[::-1] if reverse else edges
+
+        sums = [
+            within(units, units, turned(level.following))
+            for within, units, level in zip(attention, vectors, levels, strict=False)
+        ]
+        items, between = vectors[0], attention[-1]
+        for place in range(1, len(levels)):
+            into, out_of = levels[place].from_item, levels[place].to_item
+            if reverse:
+                into, out_of = turned(out_of), turned(into)
+            sums[place] = sums[place] + between(items, vectors[place], into)
+            sums[0] = sums[0] + between(vectors[place], items, out_of)
+        return sums
+
+
+class UnitReadout(nn.Module):
+    r"""Session vector of one level: its last unit, and attention over the units of all levels.
+
+    .. math::
+        \alpha_i = \mathrm{softmax}_i\; q^\top \sigma(U h_i + b + V h_{last}) \qquad
+        S = F [h_{last} ; \sum_i \alpha_i h_i]
+
+    Args:
+        dim: size of the vectors.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.unit = nn.Linear(dim, dim)
+        self.last = nn.Linear(dim, dim, bias=False)
+        self.query = nn.Linear(dim, 1, bias=False)
+        self.merge = nn.Linear(2 * dim, dim, bias=False)
+
+    def forward(self, units: Tensor, session: Tensor, last: Tensor) -> Tensor:
+        """Shapes: units ``[N, D]``, session ``[N]``, last ``[B, D]`` -> ``[B, D]``, length 1."""
+        hidden = self.unit(units) + take(self.last(last), session)
+        scores = self.query(torch.sigmoid(hidden)).squeeze(1)
+        weights = segment_softmax(scores, session, len(last))
+        summary = segment_sum(weights.unsqueeze(1) * units, session, len(last))
+        merged = self.merge(torch.cat([last, summary.to(last.dtype)], dim=1))
+        return F.normalize(merged.float(), dim=1)

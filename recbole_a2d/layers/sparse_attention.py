@@ -1,0 +1,126 @@
+"""The adaptive sparse attention that reads one session (Eq. 8-15)."""
+
+from __future__ import annotations
+
+import torch
+from entmax import entmax15, entmax_bisect
+from torch import Tensor, nn
+
+from recbole_a2d.layers.masking import last_click, masked_mean
+
+_BISECTION_STEPS = 25
+"""Halvings of the threshold's interval: enough for float32."""
+_NOT_A_CLICK = -1e4
+"""Score of a pad: finite, so that a prefix without clicks yields no NaN."""
+
+
+class SessionFeatures(nn.Module):
+    r"""Clicks seen in the light of the whole session (Eq. 8-10).
+
+    .. math::
+        S_{seq} = \sigma(W_2 H + W_1 h_{last} + W_3 \bar H + W_4 \bar{\tilde h} + b)
+
+    Args:
+        dim: size of the vectors.
+        categories: whether there is a category summand.
+    """
+
+    def __init__(self, dim: int, *, categories: bool = True) -> None:
+        super().__init__()
+        self.click = nn.Linear(dim, dim)
+        self.last = nn.Linear(dim, dim)
+        self.item_mean = nn.Linear(dim, dim)
+        self.category_mean = nn.Linear(dim, dim) if categories else None
+
+    def forward(
+        self, clicks: Tensor, mask: Tensor, lengths: Tensor, category_mean: Tensor | None
+    ) -> Tensor:
+        """Shapes: clicks ``[B, T, D]``, mask ``[B, T]``, category_mean ``[B, D]`` -> ``[B, T, D]``.
+
+        Pads come out as zero.
+        """
+        shared = self.last(last_click(clicks, lengths)) + self.item_mean(masked_mean(clicks, mask))
+        if self.category_mean is not None and category_mean is not None:
+            shared = shared + self.category_mean(category_mean)
+        features = torch.sigmoid((self.click(clicks) + shared.unsqueeze(1)).float())
+        return features * mask.unsqueeze(-1)
+
+
+class ContextAttention(nn.Module):
+    r"""Self-attention over the session's clicks, refined (Eq. 11-13).
+
+    .. math::
+        Q = \mathrm{Dropout}(\mathrm{ReLU}(W S)) \qquad
+        A = \mathrm{softmax}(Q S^\top / \sqrt D)\, S \qquad
+        a = \mathrm{LN}(A + \mathrm{MLP}(A))
+    """
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.query = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout))
+        self.refine = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.Dropout(dropout)
+        )
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Shapes: features ``[B, T, D]``, mask ``[B, T]`` -> ``[B, T, D]``."""
+        attended = torch.bmm(self.weights(features, mask).to(features.dtype), features)
+        return self.norm((attended + self.refine(attended)).float())
+
+    def weights(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Attention of every click on every click, ``[B, T, T]``."""
+        scores = torch.bmm(self.query(features).to(features.dtype), features.transpose(1, 2))
+        scores = scores.float() * features.shape[-1] ** -0.5
+        return scores.masked_fill(~mask.unsqueeze(1), _NOT_A_CLICK).softmax(dim=-1)
+
+
+class AdaptiveSparsity(nn.Module):
+    r"""The session's own ``alpha_ent`` = 1 + sigmoid(w^T [h_last ; categories] + b) (Eq. 14).
+
+    Clamped to [1.01, 2]: at 1 exactly the bisection silently returns uniform weights.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, 1)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Shapes: context ``[B, C]`` -> ``[B, 1]``, each in [1.01, 2]."""
+        alpha: Tensor = 1.0 + torch.sigmoid(self.linear(context).float())
+        return alpha.clamp(1.01, 2.0)
+
+
+class SparseReadout(nn.Module):
+    r"""Weighted sum of values with entmax weights (Eq. 14-15).
+
+    The paper names no projection between the refined vectors and the weights; without one
+    Eq. 15 does not give a vector. The scalar score ``w^T a_t`` is our addition.
+
+    Args:
+        dim: size of the vectors.
+        context_dim: size of what ``alpha_ent`` is computed from; None: fixed at 1.5.
+    """
+
+    def __init__(self, dim: int, context_dim: int | None) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, 1)
+        self.sparsity = AdaptiveSparsity(context_dim) if context_dim else None
+
+    def forward(
+        self, refined: Tensor, values: Tensor, mask: Tensor, context: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Session vector and click weights.
+
+        Shapes:
+            refined, values ``[B, T, D]``, mask ``[B, T]``, context ``[B, C]``
+            -> ``[B, D]``, ``[B, T]``.
+        """
+        scores = self.score(refined).squeeze(-1).float().masked_fill(~mask, _NOT_A_CLICK)
+        if self.sparsity is None:
+            weights = entmax15(scores, dim=-1)
+        else:
+            alpha = self.sparsity(context)
+            weights = entmax_bisect(scores, alpha, dim=-1, n_iter=_BISECTION_STEPS)
+        weights = weights * mask
+        return torch.bmm(weights.unsqueeze(1).to(values.dtype), values).squeeze(1), weights

@@ -1,0 +1,91 @@
+"""ItemKNN and SR: items that follow or accompany the last click."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from scipy import sparse
+
+from recbole_a2d.data.sessions import IntArray, Sessions
+from recbole_a2d.models.neighbours.base import ScoreArray, Scorer
+from recbole_a2d.models.neighbours.prefixes import KnownClicks
+
+
+class LastClickScorer(Scorer):
+    """Scores are the row of one item x item matrix that belongs to the last known click."""
+
+    def _count(self, train: Sessions) -> None:
+        self._rules = self._item_matrix(train).astype(np.float32)
+
+    @abstractmethod
+    def _item_matrix(self, train: Sessions) -> sparse.csr_matrix:
+        """Row i holds the scores of all items after a click on i; ``[n_items, n_items]``."""
+
+    def _scores(self, clicks: KnownClicks) -> ScoreArray:
+        scores: ScoreArray = self._rules[clicks.last_items()].toarray()
+        return scores
+
+
+class CooccurrenceScorer(LastClickScorer):
+    """ItemKNN: regularised cosine between the session sets of two items.
+
+    With c_i the training sessions that hold item i and c_ij those that hold both,
+    ``score(j | i) = c_ij / sqrt((c_i + r) (c_j + r))`` for j != i, and 0 for j = i.
+    Source: Hidasi et al., ICLR 2016 (their item-KNN baseline), r = 20.
+
+    Args:
+        regularisation: r, in sessions; takes weight from coincidences of rare items.
+    """
+
+    def __init__(self, regularisation: float = 20.0) -> None:
+        self.regularisation = regularisation
+
+    def _item_matrix(self, train: Sessions) -> sparse.csr_matrix:
+        holds = _holds(train, len(self.popularity))
+        sessions_of_item = np.asarray(holds.sum(axis=0)).ravel()
+        # At least 1 only matters for items never seen, whose row is empty anyway.
+        support = np.maximum(sessions_of_item, 1) + self.regularisation
+        scale = sparse.diags(1 / np.sqrt(support))
+        shared = (holds.T @ holds).tocsr()
+        shared.setdiag(0)
+        shared.eliminate_zeros()
+        return (scale @ shared @ scale).tocsr()
+
+
+class RuleScorer(LastClickScorer):
+    """SR: every pair of clicks at most ``max_steps`` apart is a rule of weight 1 / steps.
+
+    Source: Kamehkhosh et al., RecTemp 2017, sequential rules.
+
+    Args:
+        max_steps: largest distance b - a of two clicks that make a rule.
+    """
+
+    def __init__(self, max_steps: int = 10) -> None:
+        self.max_steps = max_steps
+
+    def _item_matrix(self, train: Sessions) -> sparse.csr_matrix:
+        n_items = len(self.popularity)
+        rules = sparse.csr_matrix((n_items, n_items), dtype=np.float64)
+        for steps in range(1, self.max_steps + 1):
+            before, after = _pairs(train, steps)
+            weight = np.full(len(before), 1 / steps)
+            rules = rules + sparse.csr_matrix((weight, (before, after)), shape=rules.shape)
+        return rules
+
+
+def _holds(train: Sessions, n_items: int) -> sparse.csr_matrix:
+    """Binary session x item matrix."""
+    ones = np.ones(len(train.items))
+    shape = (len(train), n_items)
+    holds = sparse.csr_matrix((ones, (train.session_of_click, train.items)), shape=shape)
+    holds.data[:] = 1
+    return holds
+
+
+def _pairs(train: Sessions, steps: int) -> tuple[IntArray, IntArray]:
+    """Items of all click pairs of one session that lie ``steps`` apart."""
+    session = train.session_of_click
+    together = session[:-steps] == session[steps:]
+    return train.items[:-steps][together], train.items[steps:][together]

@@ -1,0 +1,145 @@
+"""Result records: one JSON a run, the ranks of its test rows beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbole_a2d.errors import UserError
+
+PACKAGES = ("torch", "recbole", "numpy", "pandas", "scipy", "entmax")
+
+
+@dataclass
+class Record:
+    """All there is to say about one run; ``docs/records.md`` explains the fields."""
+
+    run: str
+    model: str
+    variant: str
+    dataset: str
+    preset: str
+    protocol: str
+    seed: int
+    epochs: int
+    seconds: float
+    train_rows: int
+    test_rows: int
+    items: int
+    categories: int
+    test: dict[str, float]
+    valid: dict[str, float]
+    command: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    data_fingerprint: str
+    commit: str
+    missed_rows: dict[str, int] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    test_selected: dict[str, Any] = field(default_factory=dict)
+
+
+def run_name(model: str, dataset: str, variant: str, settings: Mapping[str, Any]) -> str:
+    """Name of a run: what it is, and eight digits that change with any setting."""
+    content = json.dumps([model, dataset, settings], sort_keys=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    parts = [dataset, model.replace("recbole.", "recbole-")]
+    parts += [variant] if variant != "full" else []
+    return "-".join([*parts, digest])
+
+
+def write_record(folder: Path, record: Record, ranks: NDArray[np.int64]) -> Path:
+    """Write ``records/RUN.json`` and ``ranks/RUN.npz`` below the results folder."""
+    ranks_path = folder / "ranks" / f"{record.run}.npz"
+    _write_beside(ranks_path, lambda stream: np.savez_compressed(stream, ranks=ranks.astype("i4")))
+    path = folder / "records" / f"{record.run}.json"
+    text = json.dumps(asdict(record), indent=1, default=str) + "\n"
+    _write_beside(path, lambda stream: stream.write(text.encode()))
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read a record; unknown fields of a newer version are an error.
+
+    Raises:
+        UserError: the file is not a record.
+    """
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a result record ({error}); delete it or upgrade") from error
+
+
+def read_records(folder: Path) -> Iterator[Record]:
+    """All records below a results folder, by name."""
+    for path in sorted((folder / "records").glob("*.json")):
+        yield read_record(path)
+
+
+def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
+    """Rank of each test row's target of a run, in row order; 0 is a miss by definition."""
+    path = folder / "ranks" / f"{run}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
+            return ranks
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: ranks cannot be read ({error}); run the model again") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Processor, cores and threads, for the times in a record."""
+    return {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads}
+
+
+def command_line(argv: list[str]) -> str:
+    """The command that made a record, the script by its name alone."""
+    return shlex.join(["python", Path(argv[0]).name, *argv[1:]])
+
+
+def source_commit() -> str:
+    """Commit of the checkout the package runs from, ``+`` where it was changed; else ''."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = _git(here, "rev-parse", "--short=12", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", str(here))
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + ("+" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], check=True, capture_output=True, text=True, timeout=20
+    )
+    return done.stdout.strip()
+
+
+def _write_beside(path: Path, write: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as stream:
+            write(stream)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

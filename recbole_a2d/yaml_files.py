@@ -1,0 +1,45 @@
+"""Yaml as this project reads it: safe, with numbers like ``1e-3``, errors in one line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_a2d.errors import UserError
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that takes ``1e-3`` for a number, as RecBole's users write it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*(\.[\d_]*)?|\.[\d_]+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse yaml text; ``where`` names it in errors."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        detail = " ".join(str(error).split())
+        raise UserError(f"{where}: not valid yaml ({detail}); mend it and run again") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a yaml file of keys and values; an empty file is an empty dict."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); check the path") from error
+    values = parse_yaml(text, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{path}: must hold 'key: value' lines; see properties/overall.yaml")
+    return values

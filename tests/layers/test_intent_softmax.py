@@ -1,0 +1,103 @@
+"""Chunked scores and loss of several intents against the plain computation with autograd."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recbole_a2d.layers import intent_softmax
+from recbole_a2d.layers.intent_softmax import PackedIntents, intent_scores, intent_softmax_loss
+
+ROWS, WIDTH, DIM, ITEMS = 7, 5, 6, 200
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intent_softmax, "_CHUNK_SCORES", 1)  # 64 items at a time: 4 chunks
+
+
+@pytest.fixture
+def parts() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    kept = torch.rand(ROWS, WIDTH) < 0.5
+    kept[:, 0] |= ~kept.any(dim=1)
+    kept[2], kept[3] = True, torch.tensor([False, False, True, False, False])
+    return torch.randn(ROWS, WIDTH, DIM), kept, torch.randn(ROWS, DIM), torch.randn(ITEMS, DIM)
+
+
+def plain_scores(intents: Tensor, kept: Tensor, base: Tensor, table: Tensor) -> Tensor:
+    single = (intents @ table.T).masked_fill(~kept.unsqueeze(2), -torch.inf)
+    return single.amax(dim=1) + base @ table.T
+
+
+def test_scores_equal_the_plain_computation(parts: tuple[Tensor, ...]) -> None:
+    torch.testing.assert_close(intent_scores(*parts), plain_scores(*parts))
+
+
+def test_loss_and_gradients_equal_the_plain_computation(parts: tuple[Tensor, ...]) -> None:
+    targets = torch.randint(1, ITEMS, (ROWS,))
+    intents, kept, base, table = parts
+    leaves = [t.clone().requires_grad_() for t in (intents, base, table)]
+    twins = [t.clone().requires_grad_() for t in (intents, base, table)]
+    loss = intent_softmax_loss(leaves[0], kept, leaves[1], leaves[2], targets)
+    expected = F.cross_entropy(plain_scores(twins[0], kept, *twins[1:])[:, 1:], targets - 1)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    torch.testing.assert_close(loss, expected)
+    for leaf, twin in zip(leaves, twins, strict=True):
+        torch.testing.assert_close(leaf.grad, twin.grad, rtol=1e-4, atol=1e-6)
+    assert leaves[2].grad[0].abs().sum() == 0
+
+
+def test_dropped_intents_get_no_gradient(parts: tuple[Tensor, ...]) -> None:
+    intents, kept, base, table = parts
+    intents = intents.clone().requires_grad_()
+    intent_softmax_loss(intents, kept, base, table, torch.arange(1, ROWS + 1)).backward()
+    assert intents.grad[~kept].abs().sum() == 0
+    assert (intents.grad[kept].abs().sum(dim=1) > 0).all()
+
+
+def test_ties_send_the_gradient_to_the_earlier_intent() -> None:
+    twin = torch.randn(DIM)
+    intents = torch.stack([twin, twin]).unsqueeze(0).requires_grad_()
+    kept, base = torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, DIM)
+    table = torch.randn(ITEMS, DIM)
+    intent_softmax_loss(intents, kept, base, table, torch.tensor([3])).backward()
+    assert intents.grad[0, 0].abs().sum() > 0
+    assert intents.grad[0, 1].abs().sum() == 0
+
+
+def test_bfloat16_is_close(parts: tuple[Tensor, ...]) -> None:
+    intents, kept, base, table = parts
+    targets = torch.randint(1, ITEMS, (ROWS,))
+    intents = intents.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = intent_softmax_loss(intents, kept, base, table, targets)
+        scores = intent_scores(intents, kept, base, table)
+    loss.backward()
+    exact = intent_softmax_loss(intents.detach(), kept, base, table, targets)
+    assert loss.dtype == torch.float32
+    assert intents.grad.dtype == torch.float32
+    torch.testing.assert_close(loss, exact, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(scores.float(), plain_scores(*parts), rtol=0.05, atol=0.1)
+
+
+def test_packing_keeps_every_kept_intent(parts: tuple[Tensor, ...]) -> None:
+    intents, kept, base, _ = parts
+    packed = PackedIntents.of(intents, kept, base)
+    start, found = 0, {row: [] for row in range(ROWS)}
+    for count in packed.counts:
+        for place in range(count):
+            found[int(packed.order[place])].append(packed.vectors[start + place])
+        start += count
+    assert start == len(packed.vectors) == int(kept.sum())
+    for row in range(ROWS):
+        torch.testing.assert_close(torch.stack(found[row]), intents[row][kept[row]])
+        place = int((packed.order == row).nonzero())
+        torch.testing.assert_close(packed.base[place], base[row])
+
+
+def test_a_row_without_intents_is_an_error(parts: tuple[Tensor, ...]) -> None:
+    intents, kept, base, table = parts
+    with pytest.raises(ValueError, match="at least one"):
+        intent_scores(intents, torch.zeros_like(kept), base, table)

@@ -1,0 +1,100 @@
+"""Votes as a distribution: sums, own sessions, training rows, mixing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbole_a2d.data.rows import PrefixRows
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.models.neighbours.similarity import stan, vsknn
+from recbole_a2d.models.neighbours.votes import SessionVotes, TargetVotes, mixed_log_probability
+
+N_ITEMS = 8
+CLICKS = st.lists(st.integers(1, 6), min_size=2, max_size=6)
+LOGS = st.lists(CLICKS, min_size=1, max_size=8)
+RULES = st.sampled_from([vsknn(), vsknn(inverse_frequency=False), stan()])
+SHARPNESS = st.sampled_from([1.0, 2.0])
+
+
+def whole_batch(rows: PrefixRows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    batch = rows.batch(np.arange(len(rows)))
+    return batch["item_id_list"], batch["item_length"], batch["session_id"]
+
+
+@given(LOGS, RULES, SHARPNESS)
+def test_rows_are_distributions_or_empty(log: list[list[int]], rule: object, power: float) -> None:
+    votes = SessionVotes(Sessions.from_lists(log), N_ITEMS, rule, 3, sharpness=power)
+    prefixes, lengths = torch.tensor([[1, 2], [3, 0], [7, 0], [0, 0]]), torch.tensor([2, 1, 1, 0])
+    shares = votes(prefixes, lengths)
+    raw = votes.stored.scorer.scores(prefixes.numpy(), lengths.numpy())
+    for row, (share, score) in enumerate(zip(shares, raw, strict=True)):
+        known = any(item in session for item in prefixes[row].tolist() for session in log)
+        powered = score**power if known else np.zeros(N_ITEMS)
+        expected = powered / powered.sum() if powered.sum() else powered
+        np.testing.assert_allclose(share.numpy(), expected, rtol=1e-4)
+    assert shares.dtype == torch.float32 and shares[:, 0].sum() == 0
+
+
+@given(LOGS, RULES)
+def test_target_votes_are_those_of_the_whole_distribution(
+    log: list[list[int]], rule: object
+) -> None:
+    sessions = Sessions.from_lists(log)
+    votes = SessionVotes(sessions, N_ITEMS, rule, 3)
+    rows = PrefixRows.of(sessions, max_length=4)
+    found = votes.target_votes(rows)
+    shares = votes(*whole_batch(rows))
+    targets = torch.from_numpy(rows.targets)
+    assert torch.equal(found.probability, shares.gather(1, targets[:, None])[:, 0])
+    assert torch.equal(found.has_votes, (shares.sum(1) > 0).float())
+
+
+def test_own_session_is_left_out_of_training_rows() -> None:
+    # only session 0 knows that 3 follows 1 and 2
+    sessions = Sessions.from_lists([[1, 2, 3], [1, 4], [5, 6]])
+    votes = SessionVotes(sessions, N_ITEMS, vsknn(inverse_frequency=False))
+    prefix, length = torch.tensor([[1, 2]]), torch.tensor([2])
+    assert votes(prefix, length)[0, 3] > 0
+    assert votes(prefix, length, torch.tensor([0]))[0].nonzero().ravel().tolist() == [1, 4]
+    rows = PrefixRows.of(sessions, max_length=50)
+    assert votes.target_votes(rows).probability.tolist() == pytest.approx([0, 0, 0, 0])
+    assert votes.target_votes(rows).has_votes.tolist() == [1, 1, 1, 0]
+
+
+def test_rows_of_other_sessions_are_refused() -> None:
+    votes = SessionVotes(Sessions.from_lists([[1, 2], [2, 3]]), N_ITEMS)
+    with pytest.raises(ValueError, match="training sessions"):
+        votes.target_votes(PrefixRows.of(Sessions.from_lists([[1, 2]]), 50))
+
+
+def test_state_holds_the_sessions() -> None:
+    votes = SessionVotes(Sessions.from_lists([[1, 2, 3], [3, 4]]), N_ITEMS)
+    other = SessionVotes(Sessions.from_lists([[6, 5]]), N_ITEMS)
+    other.load_state_dict(votes.state_dict())
+    prefix, length = torch.tensor([[1, 2]]), torch.tensor([2])
+    assert torch.equal(other(prefix, length), votes(prefix, length))
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-12, 0), st.sampled_from([0.0, 0.003, 0.7]), st.booleans()), min_size=1
+    ),
+    st.floats(0, 0.95),
+)
+def test_mixed_log_probability(rows: list[tuple[float, float, bool]], weight: float) -> None:
+    model = torch.tensor([row[0] for row in rows], requires_grad=True)
+    share = torch.tensor([row[1] * row[2] for row in rows])
+    gate = torch.tensor(weight, requires_grad=True)
+    votes = TargetVotes(share, torch.tensor([float(row[2]) for row in rows]))
+    mixed = mixed_log_probability(model, votes, gate)
+    for found, (log_p, vote, any_votes) in zip(mixed.tolist(), rows, strict=True):
+        expected = (1 - weight) * math.exp(log_p) + weight * vote if any_votes else math.exp(log_p)
+        assert found == pytest.approx(math.log(expected), rel=1e-4, abs=1e-4)
+    mixed.sum().backward()
+    assert torch.isfinite(model.grad).all() and torch.isfinite(gate.grad)

@@ -1,0 +1,69 @@
+"""MGS: the behaviour every model must show, and its draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_a2d.errors import UserError
+from recbole_a2d.models.mgs import MGS
+
+SMALL = {"embedding_size": 16, "layers": 2, "fellows": 2, "contrast_weight": 0.1}
+
+
+@pytest.fixture
+def build(tiny_config: Any, tiny_dataset: Any) -> Any:
+    return lambda **changes: MGS(tiny_config("MGS", **{**SMALL, **changes}), tiny_dataset)
+
+
+@pytest.mark.parametrize("last_click_weight", [0.0, 0.5])
+def test_behaviour(last_click_weight: float, build: Any, checks: Any) -> None:
+    checks.all(build(last_click_weight=last_click_weight))
+
+
+def test_learns_cycle(build: Any, checks: Any) -> None:
+    checks.learns_cycle(build())
+
+
+def test_evaluation_repeats_and_training_does_not(build: Any, checks: Any, tiny_batch: Any) -> None:
+    one, two = build(), build()
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(checks.scores(one, [[3, 4]]), checks.scores(one, [[3, 4]]))
+    assert torch.equal(checks.scores(one, [[3, 4]]), checks.scores(two, [[3, 4]]))
+    one.train()
+    losses = {one.calculate_loss(tiny_batch([[3, 4, 8]])).item() for _ in range(8)}
+    assert len(losses) > 1
+
+
+def test_contrast_is_in_the_loss(build: Any, tiny_batch: Any) -> None:
+    batch = tiny_batch([[3, 4, 8], [5, 6, 7, 1]], [5, 2])
+    plain, heavy = build(contrast_weight=0.0), build(contrast_weight=3.0)
+    heavy.load_state_dict(plain.state_dict())
+    plain.eval(), heavy.eval()
+    difference = heavy.calculate_loss(batch) - plain.calculate_loss(batch)
+    torch.testing.assert_close(difference, 3.0 * plain.encode(batch["item_id_list"])[1])
+    assert difference > 0
+
+
+def test_category_matters(build: Any, checks: Any) -> None:
+    model = build()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.4)
+    before = checks.scores(model, [[3, 4]])
+    model.draws.count.zero_()
+    after = checks.scores(model, [[3, 4]])
+    assert (before - after).abs().max() > 1e-2 * before.abs().max()
+
+
+def test_data_without_categories(tiny_config: Any, tiny_dataset: Any) -> None:
+    tiny_dataset.n_categories = 1
+    with pytest.raises(UserError, match="MGS reads item categories"):
+        MGS(tiny_config("MGS", **SMALL), tiny_dataset)
+
+
+def test_longest_prefix_fits(build: Any, checks: Any) -> None:
+    longest = [1 + step % 20 for step in range(50)]
+    assert torch.isfinite(checks.scores(build(), [longest])).all()

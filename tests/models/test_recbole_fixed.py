@@ -1,0 +1,153 @@
+"""RecBole's models: unchanged where they are right, put right where they are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from recbole.model import sequential_recommender as stock
+
+from recbole_a2d.errors import UserError
+from recbole_a2d.models import recbole_fixed
+
+SMALL = {
+    "GRU4Rec": {"embedding_size": 16, "hidden_size": 24, "dropout_prob": 0.1},
+    "STAMP": {"embedding_size": 16},
+    "SRGNN": {"embedding_size": 16, "step": 2},
+    "NARM": {"embedding_size": 16, "hidden_size": 24, "dropout_probs": [0.1, 0.1]},
+    "CORE": {"embedding_size": 16, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1},
+    "GCSAN": {"hidden_size": 16, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1},
+    "SASRec": {"hidden_size": 16, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1},
+}
+NAMES = sorted(SMALL)
+PREFIXES = [[3], [4, 5, 4, 4, 9], [7, 8], [1, 2, 3, 1, 2, 3, 17], [20, 20, 20], [5, 6, 5, 6, 7, 6]]
+
+
+@pytest.fixture
+def build(tiny_config: Any, tiny_dataset: Any) -> Any:
+    def make(name: str, **overrides: Any) -> Any:
+        config = tiny_config(name, **{**SMALL[name], **overrides})
+        return getattr(recbole_fixed, name)(config, tiny_dataset)
+
+    return make
+
+
+@pytest.fixture
+def stock_twin(tiny_config: Any, tiny_dataset: Any) -> Any:
+    """RecBole's unmodified model with the weights of the given one."""
+
+    def make(name: str, model: Any) -> Any:
+        tiny_dataset.field2seqlen = {"item_id_list": 50}
+        twin = getattr(stock, name)(tiny_config(name, **SMALL[name]), tiny_dataset)
+        twin.load_state_dict(model.state_dict())
+        return twin.eval()
+
+    return make
+
+
+def rough_weights(model: Any) -> Any:
+    """Weights large enough that no part of the model is lost in rounding."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.4)
+    model.zero_pad_row()
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_behaviour(name: str, build: Any, checks: Any) -> None:
+    # a constant added to every score of a softmax changes nothing
+    checks.all(build(name), unused=["net.fn.bias"] if name == "CORE" else [])
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"CORE"}))
+def test_learns_cycle(name: str, build: Any, checks: Any) -> None:
+    # STAMP starts from vectors of 0.002 and needs longer to leave them
+    checks.learns_cycle(build(name, n_layers=1), steps=400 if name == "STAMP" else 150)
+
+
+def test_core_learns_cycle(build: Any, checks: Any) -> None:
+    """CORE's session vector is a mix of its own items: of the others the next one is nearest."""
+    model = build("CORE", sess_dropout=0.0, item_dropout=0.0, n_layers=1)
+    checks.train_on_cycle(model, steps=200)
+    assert checks.cycle_accuracy(model, lengths=(3, 4, 5), own_items=False) > 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_equal_stock_model(
+    name: str, build: Any, stock_twin: Any, tiny_batch: Any, checks: Any
+) -> None:
+    """With a zero pad vector the sums over pads are harmless, so every stock score is right."""
+    model = rough_weights(build(name))
+    twin = stock_twin(name, model)
+    with torch.no_grad():
+        expected = twin.full_sort_predict(tiny_batch(PREFIXES, width=9))[:, 1:]
+    torch.testing.assert_close(checks.scores(model, PREFIXES), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["GRU4Rec", "STAMP", "NARM", "SRGNN", "SASRec"])
+def test_loss_is_stock_loss_without_pad_class(
+    name: str, build: Any, stock_twin: Any, tiny_batch: Any
+) -> None:
+    model = rough_weights(build(name))
+    batch = tiny_batch(PREFIXES, [4, 10, 9, 4, 1, 2])
+    with torch.no_grad():
+        scores = stock_twin(name, model).full_sort_predict(batch)
+        loss = model.calculate_loss(batch)
+        with_pad = stock_twin(name, model).calculate_loss(batch)
+    expected = torch.nn.functional.cross_entropy(scores[:, 1:], batch["item_id"] - 1)
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    assert with_pad > loss + 1e-4
+
+
+def test_stock_stamp_depends_on_padding(stock_twin: Any, build: Any, tiny_batch: Any) -> None:
+    """Why the pad's vector is kept at zero: stock STAMP sums it into the session's memory."""
+    model = rough_weights(build("STAMP"))
+    twin = stock_twin("STAMP", model)
+    with torch.no_grad():
+        twin.item_embedding.weight[0].fill_(0.5)
+        narrow = twin.full_sort_predict(tiny_batch([[3, 4]]))
+        wide = twin.full_sort_predict(tiny_batch([[3, 4]], width=9))
+    assert (narrow - wide).abs().max() > 1e-2
+
+
+def test_gcsan_penalty_leaves_pad_out(build: Any, tiny_batch: Any) -> None:
+    batch = tiny_batch(PREFIXES, [4, 10, 9, 4, 1, 2])
+    plain, heavy = build("GCSAN", reg_weight=0.0), build("GCSAN", reg_weight=10.0)
+    heavy.load_state_dict(plain.state_dict())
+    table = plain.item_embedding.weight[1:]
+    with torch.no_grad():
+        difference = heavy.eval().calculate_loss(batch) - plain.eval().calculate_loss(batch)
+        expected = 10.0 * table.norm() / len(table)
+    torch.testing.assert_close(difference, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_core_drops_candidates_only_while_training(build: Any) -> None:
+    model = build("CORE")
+    model.train()
+    assert (model.candidates()[1:] == 0).any()
+    model.eval()
+    torch.testing.assert_close(model.candidates()[1:].norm(dim=1), torch.ones(20))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_losses_are_refused(name: str, build: Any) -> None:
+    with pytest.raises(UserError, match="loss_type"):
+        build(name, loss_type="BPR")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_longest_prefix_fits(name: str, build: Any, checks: Any) -> None:
+    longest = [1 + step % 20 for step in range(50)]
+    assert torch.isfinite(checks.scores(build(name), [longest])).all()
+
+
+def test_pad_vector_stays_zero_in_training(build: Any, checks: Any) -> None:
+    model = build("STAMP")
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        checks.gradients_reach_all(model)
+        optimizer.step()
+    assert (model.item_embedding.weight[0] == 0).all()
