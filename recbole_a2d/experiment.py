@@ -182,7 +182,6 @@ class Experiment:
     ) -> records.Record:
         dataset, rows = self.data.final, self.data.final.evaluation_rows
         spent = sum(epoch["seconds"] for epoch in self.history) if seconds is None else seconds
-        diagnose = getattr(trainer.model, "diagnostics", dict)
         return records.Record(
             run=self.name,
             model=self.model,
@@ -207,8 +206,20 @@ class Experiment:
             commit=records.source_commit(),
             missed_rows=missed_rows(self.data.final),
             history=self.history,
-            diagnostics=diagnose(),
+            diagnostics=diagnostics(trainer.model, dataset),
         )
+
+
+def diagnostics(model: Any, dataset: SessionDataset, rows: int = 4096) -> dict[str, float]:
+    """What a model says of itself on rows spread over the held-out sessions; {} if nothing."""
+    if not hasattr(model, "diagnostics"):
+        return {}
+    held_out = dataset.evaluation_rows
+    chosen = np.unique(np.linspace(0, len(held_out) - 1, rows).astype(np.int64))
+    batch = held_out.batch(chosen)
+    model.eval()
+    report: dict[str, float] = model.diagnostics(batch[batch["item_length"] > 0])
+    return report
 
 
 def missed_rows(dataset: SessionDataset) -> dict[str, int]:

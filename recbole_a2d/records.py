@@ -103,7 +103,9 @@ def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a result."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in PACKAGES
+    }
 
 
 def machine(threads: int) -> dict[str, Any]:

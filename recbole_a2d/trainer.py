@@ -178,7 +178,7 @@ class SessionTrainer(Trainer):
         bar = self._bar(train_data, f"epoch {epoch_idx + 1:>2} train")
         for number, interaction in enumerate(bar):
             batch = interaction.to(self.device)
-            value = self._step(batch, loss_func or self.model.calculate_loss)
+            value = self._step(batch, loss_func or self.calculate_loss)
             if not np.isfinite(value):
                 raise TrainingDiverged(
                     f"loss is {value} in batch {number} of epoch {epoch_idx + 1}; "
@@ -189,7 +189,12 @@ class SessionTrainer(Trainer):
                 bar.set_postfix_str(f"loss {total / rows:.4f}", refresh=False)
         return total / max(rows, 1)
 
-    def _step(self, batch: Any, loss_function: Callable[..., Tensor]) -> float:
+    def calculate_loss(self, batch: Any) -> Tensor:
+        """The model's loss on a batch."""
+        model: Any = self.model
+        return model.calculate_loss(batch)
+
+    def _step(self, batch: Any, loss_function: Callable[..., Any]) -> float:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.dtype, self.device):
             loss = loss_function(batch)
@@ -246,9 +251,10 @@ class SessionTrainer(Trainer):
         return ranks
 
     def _rank_batch(self, interaction: Any) -> IntArray:
+        model: Any = self.model
         batch = interaction.to(self.device)
         with autocast(self.dtype, self.device):
-            scores = self.model.full_sort_predict(batch)
+            scores = model.full_sort_predict(batch)
         scores = scores.view(len(batch), -1)
         ranks: IntArray = target_ranks(scores, batch["item_id"]).cpu().numpy()
         return ranks

@@ -25,7 +25,7 @@ _Loader.add_implicit_resolver(
 def parse_yaml(text: str, where: str) -> Any:
     """Parse yaml text; ``where`` names it in errors."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         detail = " ".join(str(error).split())
         raise UserError(f"{where}: not valid yaml ({detail}); mend it and run again") from error

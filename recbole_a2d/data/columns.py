@@ -46,8 +46,8 @@ def read_columns(
 def read_header(path: Path) -> list[str]:
     """Column names of an atomic file."""
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            return file.readline().rstrip("\r\n").split("\t")
+        with path.open("rb") as file:
+            return file.readline().decode("utf-8").rstrip("\r\n").split("\t")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: convert the data set again") from None
     except UnicodeDecodeError:

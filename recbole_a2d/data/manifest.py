@@ -96,13 +96,15 @@ def read_manifest(path: Path) -> Manifest | None:
     names = [field.name for field in fields(Manifest)]
     if sorted(content) != sorted(names):
         raise UserError(f"{path} must hold the keys {names}: convert the data set again")
-    return Manifest(**content)
+    manifest = Manifest(**content)
+    if not isinstance(manifest.files, dict):
+        raise UserError(f"{path}: 'files' must map file to hash: convert the data set again")
+    return manifest
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

@@ -134,6 +134,8 @@ class PrefixLoader:
 
     def row_batches(self) -> list[IntArray]:
         """Row numbers of every batch, in the order they are served."""
+        if len(self.rows) == 0:
+            return []
         if not self.shuffle:
             order = np.argsort(self.rows.lengths, kind="stable")
             return np.array_split(order, np.arange(self.batch_size, len(order), self.batch_size))

@@ -62,4 +62,5 @@ class CategoryDraws(nn.Module):
         return self.count[self.category[items]] > 1
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows."""
         return f"size={self.size}"

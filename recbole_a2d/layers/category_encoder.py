@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.data.graphs import TransitionCounts
 from recbole_a2d.layers.graph_attention import GraphAttention
-from recbole_a2d.layers.masking import last_click, position_from_end
+from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
 
 
 class GatedFusion(nn.Module):
@@ -49,6 +53,7 @@ class CategoryGraphEncoder(nn.Module):
         """Shapes: initial ``[M, D]``; edges source, target, weights ``[E]`` -> ``[M, D]``."""
         hidden = initial
         for attention in self.attention:
+            assert isinstance(attention, GraphAttention)
             hidden = attention.forward_edges(hidden, source, target, weights)
         return self.fusion(initial, hidden)
 
@@ -74,3 +79,76 @@ class CategorySequenceEncoder(nn.Module):
         length = self.length(lengths).unsqueeze(1).expand(rows, width, -1)
         states, _ = self.gru(torch.cat([categories, position, length], dim=-1))
         return last_click(states, lengths)
+
+
+@dataclass
+class CategoryView:
+    """The categories of a batch of prefixes.
+
+    Attributes:
+        table: fused category vectors of Eq. 5, ``[M + 1, D]``.
+        of_click: those of each click, ``[B, T, D]``.
+        mean: over the clicks, ``[B, D]``.
+        state: of the sequence encoder at the last click (Eq. 7), ``[B, D]``.
+    """
+
+    table: Tensor
+    of_click: Tensor
+    mean: Tensor
+    state: Tensor
+
+
+class CategoryEncoder(nn.Module):
+    """Embedding, graph attention, gate and sequence encoder of section 3.3.
+
+    Args:
+        dim: size of the vectors.
+        edges: category transitions of the training sessions, without self loops where
+            these are dropped.
+        layers, gate: see :class:`CategoryGraphEncoder`.
+        max_length: longest prefix.
+        dropout: on the vectors that enter the sequence encoder.
+    """
+
+    source: Tensor
+    target: Tensor
+    weight: Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        edges: TransitionCounts,
+        *,
+        layers: int,
+        gate: str,
+        max_length: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(edges.nodes, dim, padding_idx=0)
+        self.graph = CategoryGraphEncoder(dim, layers, gate)
+        self.sequence = CategorySequenceEncoder(dim, max_length)
+        self.dropout = nn.Dropout(dropout)
+        source, count = torch.from_numpy(edges.source), torch.from_numpy(edges.count).float()
+        totals = torch.zeros(edges.nodes).index_add_(0, source, count)
+        self.register_buffer("source", source)
+        self.register_buffer("target", torch.from_numpy(edges.target))
+        self.register_buffer("weight", count / totals[source])
+
+    def forward(self, categories: Tensor, lengths: Tensor, mask: Tensor) -> CategoryView:
+        """Shapes: categories, mask ``[B, T]``, lengths ``[B]``."""
+        table = self.graph(self.embedding.weight, self.source, self.target, self.weight)
+        of_click = F.embedding(categories, table)
+        state = self.sequence(self.dropout(of_click), lengths)
+        return CategoryView(table, of_click, masked_mean(of_click, mask), state)
+
+    def loss(self, view: CategoryView, targets: Tensor) -> Tensor:
+        """Cross-entropy of the target's category (Eq. 23-24); rows without one (0) left out.
+
+        Shapes: targets ``[B]`` -> scalar, 0 where no row has a category.
+        """
+        known = targets > 0
+        logits = view.state[known] @ view.table[1:].T
+        return F.cross_entropy(logits.float(), targets[known] - 1, reduction="sum") / max(
+            int(known.sum()), 1
+        )

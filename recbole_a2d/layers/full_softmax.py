@@ -94,3 +94,17 @@ def _softmax_passes(
         error.scatter_(1, target, probability - 1)
         torch.mm(error, candidates, out=session_grad[part])
     return losses, errors, session_grad
+
+
+def softmax_bce_loss(session_vectors: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:
+    """Eq. 22 as printed: binary cross-entropy of every class of a softmax, mean over rows.
+
+    ``-log p_y - sum over j != y of log(1 - p_j)``; the second term is close to ``1 - p_y``
+    where there are many items. Same arguments as :func:`full_softmax_loss`.
+    """
+    logits = session_vectors @ item_table[1:].T
+    log_probability = torch.log_softmax(logits.float(), dim=1)
+    target = (targets - 1).unsqueeze(1)
+    others = torch.log1p(-log_probability.exp().clamp_max(1.0 - 1e-6))
+    others = others.sum(1, keepdim=True) - others.gather(1, target)
+    return -(log_probability.gather(1, target) + others).mean()

@@ -100,9 +100,11 @@ class SessionAwareAggregator(nn.Module):
         hidden = take(self.suitability(fitted), level.neighbors)
         edges = level.weights.unsqueeze(2).to(hidden.dtype) * self.edge_weight.to(hidden.dtype)
         hidden = F.leaky_relu(hidden + edges, self.negative_slope)
-        return self.query(hidden).squeeze(2)
+        scores: Tensor = self.query(hidden).squeeze(2)
+        return scores
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows."""
         return f"negative_slope={self.negative_slope}"
 
 

@@ -78,4 +78,5 @@ class GraphAttention(nn.Module):
         return self.score(F.leaky_relu(hidden, self.negative_slope)).squeeze(-1).float()
 
     def extra_repr(self) -> str:
+        """Sizes, for ``print(model)``."""
         return f"dim={self.value.in_features}, negative_slope={self.negative_slope}"

@@ -116,4 +116,5 @@ class HypergraphAttention(nn.Module):
         return F.leaky_relu(scores + query[-1] * self.dropout(incidence), self.negative_slope)
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows."""
         return f"rounds={self.rounds}, negative_slope={self.negative_slope}"

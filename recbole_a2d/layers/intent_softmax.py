@@ -56,14 +56,15 @@ class PackedIntents:
 def intent_scores(intents: Tensor, kept: Tensor, base: Tensor, item_table: Tensor) -> Tensor:
     r"""Scores :math:`s_{bi} = \max_{k\,kept} x_{bk} \cdot e_i + y_b \cdot e_i` of all items.
 
+    In float32 whatever autocast says: bfloat16 scores tie, and ties count against the model.
+
     Shapes:
         intents ``[B, K, D]``, kept ``[B, K]`` (one a row at least), base ``[B, D]``,
         item_table ``[N, D]`` -> ``[B, N]``. No gradients.
     """
-    with torch.no_grad():
-        dtype = working_dtype(intents)
-        packed = PackedIntents.of(intents.to(dtype), kept, base.to(dtype))
-        scores, _ = _best_scores(packed, item_table.to(dtype))
+    with torch.no_grad(), torch.autocast(intents.device.type, enabled=False):
+        packed = PackedIntents.of(intents.float(), kept, base.float())
+        scores, _ = _best_scores(packed, item_table.float())
         unpacked = torch.empty_like(scores)
         unpacked[packed.order] = scores
     return unpacked

@@ -86,12 +86,14 @@ class EdgeAttention(nn.Module):
         weights = self.dropout(segment_softmax(scores, target, len(targets)))
         messages = weights.unsqueeze(2) * take(sources, source).unsqueeze(1).float()
         mixed = segment_sum(messages, target, len(targets)).transpose(0, 1)
-        return torch.bmm(mixed, self.weight) + dropped + self.bias.unsqueeze(1)
+        received: Tensor = torch.bmm(mixed, self.weight) + dropped + self.bias.unsqueeze(1)
+        return received
 
     def _scores(self, query: Tensor, vectors: Tensor) -> Tensor:
         return vectors @ torch.bmm(self.weight, query).squeeze(2).T
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows."""
         return f"heads={len(self.weight)}, dim={self.weight.shape[1]}"
 
 
@@ -117,7 +119,9 @@ class UnitGraphLayer(nn.Module):
         self.forwards = nn.ModuleList(EdgeAttention(dim, heads, dropout) for _ in range(count))
         self.backwards = nn.ModuleList(EdgeAttention(dim, heads, dropout) for _ in range(count))
 
-    def forward(self, vectors: list[Tensor], levels: list[UnitLevel], sessions: int) -> list[Tensor]:
+    def forward(
+        self, vectors: list[Tensor], levels: list[UnitLevel], sessions: int
+    ) -> list[Tensor]:
         """Shapes: ``[N_k, D]`` for each level -> ``[N_k, D]`` of length 1 for each level."""
         ahead = self._round(self.forwards, vectors, levels, reverse=False)
         back = self._round(self.backwards, vectors, levels, reverse=True)

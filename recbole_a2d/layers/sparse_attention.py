@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from entmax import entmax15, entmax_bisect
 from torch import Tensor, nn
 
-from recbole_a2d.layers.masking import last_click, masked_mean
+from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
 
 _BISECTION_STEPS = 25
 """Halvings of the threshold's interval: enough for float32."""
@@ -53,10 +55,20 @@ class ContextAttention(nn.Module):
         Q = \mathrm{Dropout}(\mathrm{ReLU}(W S)) \qquad
         A = \mathrm{softmax}(Q S^\top / \sqrt D)\, S \qquad
         a = \mathrm{LN}(A + \mathrm{MLP}(A))
+
+    As printed, the features of all clicks are positive and alike, so the softmax is nearly
+    uniform and every ``a_t`` nearly the same. With ``keep_input`` the residual path carries
+    the click itself too: ``a = LN(S + A + MLP(A))``.
+
+    Args:
+        dim: size of the vectors.
+        dropout: of the query and of the refinement.
+        keep_input: see above; the printed formula leaves it out.
     """
 
-    def __init__(self, dim: int, dropout: float) -> None:
+    def __init__(self, dim: int, dropout: float, *, keep_input: bool = False) -> None:
         super().__init__()
+        self.keep_input = keep_input
         self.query = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout))
         self.refine = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.Dropout(dropout)
@@ -66,7 +78,10 @@ class ContextAttention(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Shapes: features ``[B, T, D]``, mask ``[B, T]`` -> ``[B, T, D]``."""
         attended = torch.bmm(self.weights(features, mask).to(features.dtype), features)
-        return self.norm((attended + self.refine(attended)).float())
+        refined = attended + self.refine(attended)
+        if self.keep_input:
+            refined = refined + features
+        return self.norm(refined.float())
 
     def weights(self, features: Tensor, mask: Tensor) -> Tensor:
         """Attention of every click on every click, ``[B, T, T]``."""
@@ -117,10 +132,91 @@ class SparseReadout(nn.Module):
             -> ``[B, D]``, ``[B, T]``.
         """
         scores = self.score(refined).squeeze(-1).float().masked_fill(~mask, _NOT_A_CLICK)
-        if self.sparsity is None:
+        alpha = self.alpha(context)
+        if alpha is None:
             weights = entmax15(scores, dim=-1)
         else:
-            alpha = self.sparsity(context)
             weights = entmax_bisect(scores, alpha, dim=-1, n_iter=_BISECTION_STEPS)
         weights = weights * mask
         return torch.bmm(weights.unsqueeze(1).to(values.dtype), values).squeeze(1), weights
+
+    def alpha(self, context: Tensor) -> Tensor | None:
+        """``alpha_ent`` of each session, ``[B, 1]``; None where it is fixed."""
+        return None if self.sparsity is None else self.sparsity(context)
+
+
+@dataclass
+class ReadSession:
+    """What the sparse attention made of a batch.
+
+    Attributes:
+        session: S_intra of Eq. 15, ``[B, D]``.
+        click_weights: entmax weights of Eq. 14, ``[B, T]``.
+        context_weights: softmax weights of Eq. 12, ``[B, T, T]``; only when asked for.
+        alpha: ``alpha_ent``, ``[B, 1]``; None where it is fixed; only when asked for.
+    """
+
+    session: Tensor
+    click_weights: Tensor
+    context_weights: Tensor | None = None
+    alpha: Tensor | None = None
+
+
+class SessionReader(nn.Module):
+    """The whole adaptive sparse attention mechanism: Eq. 8-15.
+
+    Args:
+        dim: size of the vectors.
+        categories: whether category means take part (Eq. 9, and in ``alpha_ent``).
+        adaptive: ``alpha_ent`` of each session's own, else 1.5.
+        position_count: size of a table of positions from the last click, added inside
+            Eq. 8; 0 for none.
+        dropout: of Eq. 11 and 13.
+        keep_input: see :class:`ContextAttention`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        categories: bool,
+        adaptive: bool,
+        position_count: int,
+        dropout: float,
+        keep_input: bool = False,
+    ) -> None:
+        super().__init__()
+        self.position = nn.Embedding(position_count, dim, padding_idx=0) if position_count else None
+        self.features = SessionFeatures(dim, categories=categories)
+        self.context = ContextAttention(dim, dropout, keep_input=keep_input)
+        self.readout = SparseReadout(dim, dim * (1 + categories) if adaptive else None)
+
+    def forward(
+        self,
+        clicks: Tensor,
+        values: Tensor,
+        lengths: Tensor,
+        mask: Tensor,
+        category_mean: Tensor | None,
+        *,
+        inspect: bool = False,
+    ) -> ReadSession:
+        """Read sessions.
+
+        Shapes:
+            clicks, values ``[B, T, D]``, lengths ``[B]``, mask ``[B, T]``,
+            category_mean ``[B, D]`` or None.
+        """
+        placed = clicks
+        if self.position is not None:
+            placed = clicks + self.position(position_from_end(lengths, mask.shape[1]))
+        features = self.features(placed, mask, lengths, category_mean)
+        context = last_click(clicks, lengths)
+        if category_mean is not None:
+            context = torch.cat([context, category_mean], dim=1)
+        session, weights = self.readout(self.context(features, mask), values, mask, context)
+        read = ReadSession(session, weights)
+        if inspect:
+            read.context_weights = self.context.weights(features, mask)
+            read.alpha = self.readout.alpha(context)
+        return read

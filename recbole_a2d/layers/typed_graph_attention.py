@@ -55,4 +55,5 @@ class TypedGraphAttention(nn.Module):
         return F.leaky_relu(chosen, self.negative_slope)
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows."""
         return f"dim={self.type_vectors.shape[1]}, negative_slope={self.negative_slope}"

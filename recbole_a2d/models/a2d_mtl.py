@@ -18,17 +18,37 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.graphs import (
+    TransitionCounts,
     category_sessions,
     count_transitions,
     own_transition_counts,
     strongest_neighbors,
 )
-from recbole_a2d.layers.category_encoder import CategoryGraphEncoder, CategorySequenceEncoder
-from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.errors import UserError
+from recbole_a2d.layers.attention_report import attention_report
+from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView
+from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
-from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end, prefix_mask
-from recbole_a2d.layers.session_bank import mix_neighbors, nearest_sessions, session_means
-from recbole_a2d.layers.sparse_attention import ContextAttention, SessionFeatures, SparseReadout
+from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
+from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
+from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
+
+SWITCHES = {
+    "graph_direction": ("out", "in", "both"),
+    "categories": ("graph", "merged", "none"),
+    "gate": ("scalar", "vector"),
+    "intra": ("sparse", "mean"),
+    "sparsity": ("adaptive", "fixed"),
+    "attention_residual": ("paper", "input"),
+    "attention_values": ("item", "item_category", "initial_item"),
+    "readout": ("paper", "with_last"),
+    "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
+    "score": ("cosine", "dot"),
+    "score_table": ("initial", "graph"),
+    "loss": ("ce", "bce_softmax"),
+}
+"""Keys of the model that take one of a few words."""
 
 
 @dataclass
@@ -37,106 +57,102 @@ class Encoded:
 
     Attributes:
         session: session vectors of Eq. 20, ``[B, D]``.
-        category_state: Eq. 7's state at the last click, ``[B, D]``; None without categories.
-        categories: fused category vectors of Eq. 5, ``[M + 1, D]``; None without categories.
-        click_weights: entmax weights of Eq. 14, ``[B, T]``; None without sparse attention.
+        categories: None without a category part.
+        read: the sparse attention's result; None where it is replaced by the mean.
+        mask: clicks, not pads, ``[B, T]``.
     """
 
     session: Tensor
-    category_state: Tensor | None
-    categories: Tensor | None
-    click_weights: Tensor | None
+    categories: CategoryView | None
+    read: ReadSession | None
+    mask: Tensor
 
 
 class A2DMTL(SequentialRecommender):
     """The model, with a switch for every open reading.
 
     Config keys: see ``properties/model/A2DMTL.yaml``; variants: ``properties/variant/``.
+
+    Raises:
+        UserError: a switch has a value it does not know.
     """
 
     uses_categories = True
 
     def __init__(self, config: Any, dataset: SessionDataset) -> None:
         super().__init__(config, dataset)
+        _check_switches(config)
         self.switches = config
         self.dim = int(config["embedding_size"])
         self.item_embedding = nn.Embedding(dataset.n_items, self.dim, padding_idx=0)
-        self.has_categories = config["categories"] != "none"
         self.register_buffer("category_of_item", torch.from_numpy(dataset.category_of_item))
-        self._build_category_part(config, dataset)
-        self._build_item_part(config, dataset)
-        self._build_bank(config, dataset)
-        self.dropout = nn.Dropout(config["embedding_dropout"])
-        self.reset_parameters()
-
-    def _build_category_part(self, config: Any, dataset: SessionDataset) -> None:
-        self.category_embedding = self.category_graph = self.category_sequence = None
-        self.merge = None
-        if not self.has_categories:
-            return
-        self.category_embedding = nn.Embedding(dataset.n_categories, self.dim, padding_idx=0)
+        self.category = self._category_part(config, dataset)
+        self.merged_embedding = self.merge = None
         if config["categories"] == "merged":
+            self.merged_embedding = nn.Embedding(dataset.n_categories, self.dim, padding_idx=0)
             self.merge = nn.Linear(2 * self.dim, self.dim)
-            return
-        self.category_graph = CategoryGraphEncoder(
-            self.dim, config["category_layers"], config["gate"]
-        )
-        self.category_sequence = CategorySequenceEncoder(self.dim, dataset.max_length)
-        edges = count_transitions(
-            category_sessions(dataset.train, dataset.category_of_item),
-            dataset.n_categories,
-            direction=config["graph_direction"],
-            keep_self=config["keep_self_transitions"],
-        )
-        totals = torch.zeros(dataset.n_categories).index_add_(
-            0, torch.from_numpy(edges.source), torch.from_numpy(edges.count).float()
-        )
-        source = torch.from_numpy(edges.source)
-        self.register_buffer("category_source", source)
-        self.register_buffer("category_target", torch.from_numpy(edges.target))
-        self.register_buffer(
-            "category_weight", torch.from_numpy(edges.count).float() / totals[source]
-        )
-
-    def _build_item_part(self, config: Any, dataset: SessionDataset) -> None:
-        self.item_graph = None
-        if config["item_graph"]:
-            edges = count_transitions(
-                dataset.train,
-                dataset.n_items,
-                direction=config["graph_direction"],
-                keep_self=config["keep_self_transitions"],
-            )
-            graph = strongest_neighbors(edges, config["item_neighbors"])
-            self.item_graph = ItemGraphEncoder(self.dim, graph, residual=config["item_residual"])
-            if config["graph_exclude_self"]:
-                own = torch.from_numpy(own_transition_counts(dataset.train_rows))
-                self.register_buffer("own_counts", own, persistent=False)
-        self.position = None
-        if config["item_position"]:
-            self.position = nn.Embedding(dataset.max_length + 1, self.dim, padding_idx=0)
-        self.intra_sparse = config["intra"] == "sparse"
-        fused = self.category_graph is not None
-        if self.intra_sparse:
-            self.features = SessionFeatures(self.dim, categories=fused)
-            self.context = ContextAttention(self.dim, config["dropout"])
-            adaptive = config["sparsity"] == "adaptive"
-            context_dim = self.dim * (2 if fused else 1)
-            self.readout = SparseReadout(self.dim, context_dim if adaptive else None)
+        self.item_graph = self._item_graph(config, dataset)
+        self.reader = self._session_reader(config, dataset)
         self.with_last = None
         if config["readout"] == "with_last":
             self.with_last = nn.Linear(2 * self.dim, self.dim)
+        self.bank = self._session_bank(config, dataset)
+        self.dropout = nn.Dropout(config["embedding_dropout"])
+        self._ranking_table: Tensor | None = None
+        self.register_load_state_dict_post_hook(_forget_ranking_table)
+        self.reset_parameters()
 
-    def _build_bank(self, config: Any, dataset: SessionDataset) -> None:
-        self.bank_mode = config["session_bank"]
-        if self.bank_mode == "train":
-            self.register_buffer("bank", torch.zeros(len(dataset.train), self.dim))
-            self.register_buffer(
-                "bank_items", torch.from_numpy(dataset.train.items), persistent=False
+    def _category_part(self, config: Any, dataset: SessionDataset) -> CategoryEncoder | None:
+        if config["categories"] != "graph":
+            return None
+        sessions = category_sessions(dataset.train, dataset.category_of_item)
+        return CategoryEncoder(
+            self.dim,
+            _transitions(config, sessions, dataset.n_categories),
+            layers=config["category_layers"],
+            gate=config["gate"],
+            max_length=dataset.max_length,
+            dropout=config["embedding_dropout"],
+        )
+
+    def _item_graph(self, config: Any, dataset: SessionDataset) -> ItemGraphEncoder | None:
+        if not config["item_graph"]:
+            return None
+        edges = _transitions(config, dataset.train, dataset.n_items)
+        if config["graph_exclude_self"]:
+            own = torch.from_numpy(own_transition_counts(dataset.train_rows))
+            self.register_buffer("own_counts", own, persistent=False)
+        graph = strongest_neighbors(edges, config["item_neighbors"])
+        return ItemGraphEncoder(self.dim, graph, residual=config["item_residual"])
+
+    def _session_reader(self, config: Any, dataset: SessionDataset) -> SessionReader | None:
+        if config["intra"] == "mean":
+            return None
+        return SessionReader(
+            self.dim,
+            categories=self.category is not None,
+            adaptive=config["sparsity"] == "adaptive",
+            position_count=dataset.max_length + 1 if config["item_position"] else 0,
+            dropout=config["dropout"],
+            keep_input=config["attention_residual"] == "input",
+        )
+
+    def _session_bank(
+        self, config: Any, dataset: SessionDataset
+    ) -> TrainingSessionBank | BatchBank | None:
+        mode, neighbors = config["session_bank"], config["bank_neighbors"]
+        if mode == "none":
+            return None
+        if mode == "train":
+            items = torch.from_numpy(dataset.train.items)
+            offsets = torch.from_numpy(dataset.train.offsets)
+            return TrainingSessionBank(items, offsets, self.dim, neighbors)
+        if mode == "batch_leaky":
+            self.logger.warning(
+                "session_bank=batch_leaky shows test rows their own answers; it exists for "
+                "the leak audit and its figures are not results"
             )
-            self.register_buffer(
-                "bank_offsets", torch.from_numpy(dataset.train.offsets), persistent=False
-            )
+        return BatchBank(neighbors, mask_own_session=mode == "batch_masked")
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
@@ -153,37 +169,33 @@ class A2DMTL(SequentialRecommender):
     def item_table(self) -> Tensor:
         """Initial item vectors, ``[N + 1, D]``; with the category merged in for w/o EXP."""
         table = self.item_embedding.weight
-        if self.merge is None or self.category_embedding is None:
+        if self.merge is None or self.merged_embedding is None:
             return table
-        category = self.category_embedding(self.category_of_item)
-        return self.merge(torch.cat([table, category], dim=1)).to(table.dtype)
+        merged = self.merge(torch.cat([table, self.merged_embedding(self.category_of_item)], dim=1))
+        return merged.to(table.dtype)
 
-    def encode(self, interaction: Interaction) -> Encoded:
+    def encode(self, interaction: Interaction, *, inspect: bool = False) -> Encoded:
         """Session vectors (Eq. 3-20) of a batch of prefixes."""
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         mask = prefix_mask(lengths, prefixes.shape[1])
         table = self.item_table()
-        categories, category_state, category_mean = self._encode_categories(prefixes, lengths, mask)
+        view = None
+        if self.category is not None:
+            view = self.category(self.category_of_item[prefixes], lengths, mask)
         clicks = self.dropout(self._encode_clicks(interaction, table))
-        intra, weights = self._encode_session(clicks, mask, lengths, category_mean, prefixes, table)
-        session = intra + self._encode_neighbors(interaction, masked_mean(clicks, mask))
-        return Encoded(session, category_state, categories, weights)
-
-    def _encode_categories(
-        self, prefixes: Tensor, lengths: Tensor, mask: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        if self.category_graph is None or self.category_sequence is None:
-            return None, None, None
-        assert self.category_embedding is not None
-        fused = self.category_graph(
-            self.category_embedding.weight,
-            self.category_source,
-            self.category_target,
-            self.category_weight,
-        )
-        of_click = F.embedding(self.category_of_item[prefixes], fused)
-        state = self.category_sequence(self.dropout(of_click), lengths)
-        return fused, state, masked_mean(of_click, mask)
+        read = None
+        if self.reader is None:
+            session = masked_mean(clicks, mask)
+        else:
+            values = self._values(prefixes, clicks, table, view)
+            mean = None if view is None else view.mean
+            read = self.reader(clicks, values, lengths, mask, mean, inspect=inspect)
+            session = read.session
+        if self.with_last is not None:
+            session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
+        if self.bank is not None:
+            session = session + self._neighbors(interaction, masked_mean(clicks, mask))
+        return Encoded(session, view, read, mask)
 
     def _encode_clicks(self, interaction: Interaction, table: Tensor) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
@@ -194,50 +206,28 @@ class A2DMTL(SequentialRecommender):
         own = self.own_counts[interaction["row_id"]]
         return self.item_graph(table, prefixes, lengths, interaction[self.POS_ITEM_ID], own)
 
-    def _encode_session(
-        self,
-        clicks: Tensor,
-        mask: Tensor,
-        lengths: Tensor,
-        category_mean: Tensor | None,
-        prefixes: Tensor,
-        table: Tensor,
-    ) -> tuple[Tensor, Tensor | None]:
-        last = last_click(clicks, lengths)
-        if not self.intra_sparse:
-            session, weights = masked_mean(clicks, mask), None
-        else:
-            placed = clicks
-            if self.position is not None:
-                placed = clicks + self.position(position_from_end(lengths, mask.shape[1]))
-            features = self.features(placed, mask, lengths, category_mean)
-            refined = self.context(features, mask)
-            context = last if category_mean is None else torch.cat([last, category_mean], dim=1)
-            values = clicks
-            if self.switches["attention_values"] == "initial_item":
-                values = F.embedding(prefixes, table)
-            session, weights = self.readout(refined, values, mask, context)
-        if self.with_last is not None:
-            session = self.with_last(torch.cat([session, last], dim=1)).to(clicks.dtype)
-        return session, weights
+    def _values(
+        self, prefixes: Tensor, clicks: Tensor, table: Tensor, view: CategoryView | None
+    ) -> Tensor:
+        if self.switches["attention_values"] == "initial_item":
+            return F.embedding(prefixes, table)
+        if self.switches["attention_values"] == "item_category" and view is not None:
+            return clicks + view.of_click
+        return clicks
 
-    def _encode_neighbors(self, interaction: Interaction, query: Tensor) -> Tensor | float:
-        if self.bank_mode == "none":
-            return 0.0
-        own = interaction["session_id"] if self.training else None
-        with torch.no_grad():
-            normed = F.normalize(query.float(), dim=1)
-            index = nearest_sessions(normed, self.bank_unit, self.switches["bank_neighbors"], own)
-        return mix_neighbors(query, self.bank[index])
+    def _neighbors(self, interaction: Interaction, query: Tensor) -> Tensor:
+        assert self.bank is not None
+        sessions = interaction[self.USER_ID]
+        if isinstance(self.bank, BatchBank):
+            return self.bank(query, sessions)
+        return self.bank(query, sessions if self.training else None)
 
     @torch.no_grad()
     def on_epoch_start(self, epoch: int) -> None:
-        """Refresh the session bank; the trainer calls it before each epoch and evaluation."""
-        if self.bank_mode != "train":
-            return
-        vectors = self.item_vectors()
-        self.bank.copy_(session_means(vectors, self.bank_items, self.bank_offsets))
-        self.bank_unit = F.normalize(self.bank, dim=1).to(torch.bfloat16)
+        """Refresh the session bank; the trainer calls it before each epoch and each ranking."""
+        self._ranking_table = None
+        if isinstance(self.bank, TrainingSessionBank):
+            self.bank.refresh(self.item_vectors())
 
     @torch.no_grad()
     def item_vectors(self, chunk: int = 8192) -> Tensor:
@@ -250,26 +240,71 @@ class A2DMTL(SequentialRecommender):
 
     # ---------------------------------------------------------------- scores and loss
 
-    def scoring(self, session: Tensor) -> tuple[Tensor, Tensor]:
-        """Session vectors and item table whose product is the score (Eq. 21)."""
+    def score_table(self) -> Tensor:
+        """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D]``."""
         table = self.item_table()
+        if self.switches["score_table"] == "graph" and self.item_graph is not None:
+            items = torch.arange(len(table), device=table.device)
+            table = self.item_graph.encode(table, items)
+        return table if self.switches["score"] == "dot" else F.normalize(table, dim=1)
+
+    def score_vectors(self, session: Tensor) -> Tensor:
+        """Session vectors as they enter the product of Eq. 21, ``[B, D]``."""
         if self.switches["score"] == "dot":
-            return session, table
-        scale = self.switches["score_scale"]
-        return scale * F.normalize(session.float(), dim=1), F.normalize(table, dim=1)
+            return session
+        return self.switches["score_scale"] * F.normalize(session.float(), dim=1)
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Item loss + lambda * category loss (Eq. 22-25)."""
         encoded = self.encode(interaction)
         targets = interaction[self.POS_ITEM_ID]
-        loss = full_softmax_loss(*self.scoring(encoded.session), targets)
-        if encoded.category_state is None or encoded.categories is None:
+        item_loss = full_softmax_loss if self.switches["loss"] == "ce" else softmax_bce_loss
+        loss = item_loss(self.score_vectors(encoded.session), self.score_table(), targets)
+        if self.category is None or encoded.categories is None:
             return loss
-        logits = encoded.category_state @ encoded.categories[1:].T
-        classes = self.category_of_item[targets] - 1
-        category_loss = F.cross_entropy(logits.float(), classes, ignore_index=-1)
+        category_loss = self.category.loss(encoded.categories, self.category_of_item[targets])
         return loss + self.switches["category_weight"] * category_loss
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``."""
-        return all_scores(*self.scoring(self.encode(interaction).session))
+        if self.training:
+            table = self.score_table()
+        else:
+            # The same for every batch: made once a ranking, dropped by on_epoch_start.
+            if self._ranking_table is None:
+                self._ranking_table = self.score_table().detach()
+            table = self._ranking_table
+        return all_scores(self.score_vectors(self.encode(interaction).session), table)
+
+    def train(self, mode: bool = True) -> A2DMTL:
+        """Switch between training and ranking; a table made for ranking is forgotten."""
+        self._ranking_table = None
+        super().train(mode)
+        return self
+
+    @torch.no_grad()
+    def diagnostics(self, interaction: Interaction) -> dict[str, float]:
+        """How the attentions behave on a batch: entropies, clicks switched off, alpha_ent."""
+        encoded = self.encode(interaction, inspect=True)
+        if encoded.read is None:
+            return {}
+        return attention_report(encoded.read, encoded.mask)
+
+
+def _forget_ranking_table(model: nn.Module, _: Any) -> None:
+    model.train(model.training)
+
+
+def _transitions(config: Any, sessions: Sessions, nodes: int) -> TransitionCounts:
+    return count_transitions(
+        sessions,
+        nodes,
+        direction=config["graph_direction"],
+        keep_self=config["keep_self_transitions"],
+    )
+
+
+def _check_switches(config: Any) -> None:
+    for key, words in SWITCHES.items():
+        if config[key] not in words:
+            raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")

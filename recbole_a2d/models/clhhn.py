@@ -30,7 +30,7 @@ class CLHHN(FullRanking):
         dim = whole_number(config, "embedding_size", 1)
         self.window = whole_number(config, "window", 1)
         self.max_clicks = whole_number(config, "max_clicks", 0) or self.max_seq_length
-        self.scale = config["score_scale"]
+        self.scale: float = config["score_scale"]
         self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
         self.category_embedding = nn.Embedding(dataset.n_categories, dim)
         self.dropout = nn.Dropout(config["dropout"])
@@ -69,4 +69,4 @@ class CLHHN(FullRanking):
 
     def _read(self, clicks: Tensor, mask: Tensor) -> Tensor:
         session = self.readout(clicks, mask, last_click(clicks, mask.sum(1)))
-        return self.scale * F.normalize(session.float(), dim=1)
+        return F.normalize(session.float(), dim=1) * self.scale

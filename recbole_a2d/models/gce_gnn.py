@@ -59,7 +59,8 @@ class GCEGNN(FullRanking):
         )
         nodes = self.local_dropout(local) + self.global_dropout(around)
         clicks = graph.at_clicks(nodes)
-        return self.readout(clicks, mask, masked_mean(clicks, mask))
+        session: Tensor = self.readout(clicks, mask, masked_mean(clicks, mask))
+        return session
 
 
 def co_occurrence_neighbors(

@@ -36,7 +36,7 @@ class MGS(FullRanking):
         super().__init__(config, dataset)
         require_categories("MGS", dataset)
         dim = whole_number(config, "embedding_size", 1)
-        self.contrast_weight = config["contrast_weight"]
+        self.contrast_weight: float = config["contrast_weight"]
         self.contrast_temperature = config["contrast_temperature"]
         self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
         self.attribute = AttributeAggregator(dim)

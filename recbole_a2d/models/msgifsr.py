@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -31,7 +32,8 @@ class MSGIFSR(FullRanking):
         super().__init__(config, dataset)
         dim, order = whole_number(config, "embedding_size", 1), whole_number(config, "order", 1)
         heads, layers = whole_number(config, "heads", 1), whole_number(config, "layers", 1)
-        self.order, self.scale = order, config["score_scale"]
+        self.order = order
+        self.scale: float = config["score_scale"]
         self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
         self.encoder = UnitEncoder(dim, order, config["dropout"])
         self.graph_layers = nn.ModuleList(
@@ -91,18 +93,20 @@ class MSGIFSR(FullRanking):
         """Log-probabilities of all items, ``[B, n_items]``; column 0 means nothing."""
         vectors, table = self.session_vectors(interaction), self.candidates()
         nodes = build_session_graph(interaction[self.ITEM_SEQ]).nodes
-        total = None
-        for vector, weight in zip(vectors.unbind(1), self._log_mixture(), strict=True):
-            part = weight + all_log_probabilities(
-                self.scale * vector, table, nodes, self._split(vector)
-            )
-            total = part if total is None else torch.logaddexp(total, part)
-        return total
+        parts = (
+            weight + all_log_probabilities(self.scale * vector, table, nodes, self._split(vector))
+            for vector, weight in zip(vectors.unbind(1), self._log_mixture(), strict=True)
+        )
+        mixed: Tensor = functools.reduce(torch.logaddexp, parts)
+        return mixed
 
     def _split(self, vector: Tensor) -> Tensor | None:
-        return None if self.split is None else self.split(vector).float()
+        if self.split is None:
+            return None
+        log_split: Tensor = self.split(vector)
+        return log_split.float()
 
     def _log_mixture(self) -> Tensor:
         if self.mixture is None:
-            return self.item_embedding.weight.new_zeros(1)
+            return torch.zeros(1, device=self.item_embedding.weight.device)
         return self.mixture.log_softmax(0)

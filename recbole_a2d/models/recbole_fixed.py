@@ -68,8 +68,9 @@ class GCSAN(_Fixed, stock.GCSAN):
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Cross-entropy plus the norm of the item table, the pad's row left out; scalar."""
-        penalty = self.reg_loss(self.item_embedding.weight[1:]).squeeze()
-        return super().calculate_loss(interaction) + self.reg_weight * penalty
+        penalty: Tensor = self.reg_loss(self.item_embedding.weight[1:]).squeeze()
+        loss: Tensor = super().calculate_loss(interaction) + self.reg_weight * penalty
+        return loss
 
 
 class CORE(_Fixed, stock.CORE):
@@ -80,8 +81,8 @@ class CORE(_Fixed, stock.CORE):
 
     def forward(self, item_seq: Tensor, item_seq_len: Tensor | None = None) -> Tensor:
         """Unit session vectors divided by the temperature; ``[B, T] -> [B, D]``."""
-        vectors: Tensor = super().forward(item_seq)
-        return vectors / self.temperature
+        vectors: Tensor = super().forward(item_seq) / self.temperature
+        return vectors
 
     def candidates(self) -> Tensor:
         """Unit item vectors, with dropout while training, ``[n_items, D]``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def plain_units(row: list[int], size: int) -> list[Unit]:
 
 def plain_edges(row: list[int], size: int) -> tuple[set, set, set]:
     runs = [tuple(row[i : i + size]) for i in range(len(row) - size + 1)]
-    following = set(zip(runs, runs[1:], strict=False))
+    following = set(pairwise(runs))
     from_item = {((row[i],), runs[i + 1]) for i in range(len(runs) - 1)}
     to_item = {(runs[i], (row[i + size],)) for i in range(len(runs) - 1)}
     return following, from_item, to_item
@@ -66,4 +68,5 @@ def test_against_plain_walk(rows: list[list[int]], order: int, extra: int) -> No
                 for b, row in enumerate(rows)
                 for source, target in plain_edges(row, size)[kind]
             }
-            assert set(edges) == wanted and len(edges) == len(wanted)
+            assert set(edges) == wanted
+            assert len(edges) == len(wanted)

@@ -34,7 +34,8 @@ def test_expand_lists_each_pair_once(hops: int) -> None:
             if w > 0
         }
         wanted = wanted | around
-        assert set(pairs) == wanted and len(pairs) == len(wanted)
+        assert set(pairs) == wanted
+        assert len(pairs) == len(wanted)
         for p in range(len(level.item)):
             assert pairs[level.itself[p]] == (level.session[p], level.item[p])
             for k in range(2):

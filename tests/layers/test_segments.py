@@ -19,7 +19,7 @@ COUNT = 5
 
 
 def members(segment: int) -> torch.Tensor:
-    return SEGMENT == segment
+    return segment == SEGMENT
 
 
 def test_segment_sum_and_mean() -> None:
@@ -67,4 +67,5 @@ def test_masked_softmax() -> None:
     mask = torch.tensor([[True, True, False], [False, False, False]])
     weights = masked_softmax(scores, mask)
     torch.testing.assert_close(weights[0, :2], torch.tensor([1.0, 2.0]).softmax(0))
-    assert weights[0, 2] == 0 and (weights[1] == 0).all()
+    assert weights[0, 2] == 0
+    assert (weights[1] == 0).all()

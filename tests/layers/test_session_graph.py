@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def plain_nodes(row: list[int]) -> list[int]:
 
 def plain_counts(row: list[int]) -> dict[tuple[int, int], int]:
     counts: dict[tuple[int, int], int] = {}
-    for first, second in zip(row, row[1:], strict=False):
+    for first, second in pairwise(row):
         counts[first, second] = counts.get((first, second), 0) + 1
     return counts
 

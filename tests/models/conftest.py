@@ -79,7 +79,9 @@ def cycle_dataset(items: int = 20, categories: int = 5, sessions: int = 200) -> 
 
 
 def batch_of(
-    prefixes: Sequence[Sequence[int]], targets: Sequence[int] | None = None, width: int | None = None
+    prefixes: Sequence[Sequence[int]],
+    targets: Sequence[int] | None = None,
+    width: int | None = None,
 ) -> Interaction:
     """A batch as the loader makes it; ``width`` pads it further than needed."""
     width = width or max(1, *(len(prefix) for prefix in prefixes))
@@ -156,7 +158,8 @@ class Checks:
             loss = model.calculate_loss(batch_of(self.prefixes, [4, 10, 9, 4, 1]))
         loss.backward()
         grads = [p.grad for p in model.parameters() if p.grad is not None]
-        assert torch.isfinite(loss) and all(torch.isfinite(grad).all() for grad in grads)
+        assert torch.isfinite(loss)
+        assert all(torch.isfinite(grad).all() for grad in grads)
 
     def learns_cycle(self, model: Any, steps: int = 150, rate: float = 0.01) -> None:
         """More than nine in ten next clicks right on the ring of items."""

@@ -47,6 +47,14 @@ def test_candidates_are_dropped_while_training_only(build: Any) -> None:
     assert (model.eval().candidates()[1:] == 0).sum() == 0
 
 
+def test_clicks_are_unit_vectors_even_after_dropout(build: Any) -> None:
+    model, seen = build(dropout=0.5).train(), []
+    model.queries.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(torch.tensor([[3, 4, 5]]), torch.tensor([3]))
+    assert (seen[0] == 0).any()
+    torch.testing.assert_close(seen[0].norm(dim=2), torch.ones(1, 3))
+
+
 def test_unknown_head_layout(build: Any) -> None:
     with pytest.raises(UserError, match="head_layout"):
         build(head_layout="scrambled")

@@ -79,6 +79,13 @@ def test_loss_is_the_cross_entropy_of_the_scores(build: Any, tiny_batch: Any) ->
     torch.testing.assert_close(model.calculate_loss(batch), expected)
 
 
+def test_intents_read_the_whole_session(build: Any) -> None:
+    model, seen = build().eval(), []
+    model.attentions[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    model(torch.tensor([[4, 5, 0]]), torch.tensor([2]))
+    assert seen[0].expand(1, 4, 4)[0].int().tolist() == [[1, 1, 1, 0]] * 4
+
+
 def test_inputs_are_mean_then_latest_click_first(build: Any) -> None:
     model = build().eval()
     seen: list[torch.Tensor] = []

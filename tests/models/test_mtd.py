@@ -60,6 +60,13 @@ def test_graph_comes_from_training_transitions_both_ways(build: Any, tiny_datase
         assert got == ring
 
 
+def test_a_click_reads_itself_and_earlier_clicks_only(build: Any) -> None:
+    model, seen = build().eval(), []
+    model.attentions[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    model(torch.tensor([[4, 5, 0]]), torch.tensor([2]))
+    assert seen[0][0].int().tolist() == [[1, 0, 0], [1, 1, 0], [1, 1, 0]]
+
+
 def test_far_clicks_have_no_position(build: Any) -> None:
     model = build(max_position=3).eval()
     with torch.no_grad():

@@ -162,10 +162,10 @@ def read_archive(folder: Path, max_bytes: int = MAX_BYTES) -> Release:
                 _cut(arrays[f"{split}_items"], arrays[f"{split}_offsets"])
                 for split in ("train", "test")
             )
-            items, categories = _texts(arrays["category_items"]), _texts(arrays["categories"])
+            category_of_item = _pairs(arrays["category_items"], arrays["categories"])
     except (OSError, KeyError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a whole archive of sessions ({error})") from error
-    return _release(train, test, dict(zip(items, categories, strict=True)))
+    return _release(train, test, category_of_item)
 
 
 def write_archive(folder: Path, release: Release) -> None:
@@ -194,6 +194,10 @@ def _texts(array: NDArray[Any]) -> list[str]:
         raise ValueError("ids must be whole numbers or text in one dimension")
     texts: list[str] = array.astype(np.str_).tolist()
     return texts
+
+
+def _pairs(items: NDArray[Any], categories: NDArray[Any]) -> dict[str, str]:
+    return dict(zip(_texts(items), _texts(categories), strict=True))
 
 
 def _cut(items: NDArray[Any], offsets: NDArray[Any]) -> list[list[str]]:

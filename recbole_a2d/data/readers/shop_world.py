@@ -36,9 +36,9 @@ class ShopSize:
     categories: int = 30
     items_per_category: int = 20
     intents: int = 12
-    categories_per_intent: int = 8
-    stay: float = 0.35
-    follow: float = 0.45
+    own_order: int = 12
+    stay: float = 0.25
+    jump: float = 0.15
     repeat: float = 0.08
     companion: float = 0.3
     best_sellers: int = 6
@@ -120,18 +120,25 @@ def _draw(probabilities: FloatArray, random: RandomState) -> int:
 
 
 def _errands(size: ShopSize, random: RandomState) -> tuple[FloatArray, FloatArray]:
-    """First and next category of every intent; each walks its own round of categories."""
-    start = np.zeros((size.intents, size.categories))
-    step = np.zeros((size.intents, size.categories, size.categories))
-    jump = 1 - size.stay - size.follow
+    """First and next category of every intent; intents differ in the order of some categories."""
+    categories = np.arange(size.categories)
+    start = np.full((size.intents, size.categories), 1 / size.categories)
+    step = np.full((size.intents, size.categories, size.categories), size.jump / size.categories)
+    common_order = _round_trip(random.permutation(size.categories))
     for intent in range(size.intents):
-        round_trip = random.permutation(size.categories)[: size.categories_per_intent]
-        start[intent, round_trip] = 1 / len(round_trip)
-        for category, following in zip(round_trip, np.roll(round_trip, -1), strict=True):
-            step[intent, category, round_trip] += jump / len(round_trip)
-            step[intent, category, category] += size.stay
-            step[intent, category, following] += size.follow
+        following = common_order.copy()
+        own = random.permutation(size.categories)[: size.own_order]
+        following[own] = np.roll(following[own], 1)
+        step[intent, categories, categories] += size.stay
+        step[intent, categories, following] += 1 - size.stay - size.jump
     return start, step
+
+
+def _round_trip(order: IntArray) -> IntArray:
+    """The category after each, on a walk through all in this order."""
+    following = np.empty_like(order)
+    following[order] = np.roll(order, -1)
+    return following
 
 
 def _popularity(size: ShopSize, category_of_item: IntArray, random: RandomState) -> FloatArray:
@@ -141,7 +148,7 @@ def _popularity(size: ShopSize, category_of_item: IntArray, random: RandomState)
         members = np.flatnonzero(category_of_item == category)
         best, rare = members[: size.best_sellers], members[size.best_sellers :]
         share[best] *= size.best_seller_share / share[best].sum()
-        share[rare] *= (1 - size.best_seller_share) / share[rare].sum()
+        share[rare] *= (1 - size.best_seller_share) / max(share[rare].sum(), 1e-9)
     return share
 
 

@@ -44,7 +44,11 @@ class Neighbors:
 
 
 def candidates(
-    index: SessionIndex, clicks: KnownClicks, rule: NeighborRule, now: IntArray
+    index: SessionIndex,
+    clicks: KnownClicks,
+    rule: NeighborRule,
+    now: IntArray,
+    per_item: int | None = None,
 ) -> Neighbors:
     """Every training session that shares an item with a prefix.
 
@@ -53,10 +57,11 @@ def candidates(
         clicks: the prefixes; repeated items count at their last position.
         rule: how the overlap becomes a similarity.
         now: time of each prefix, as a rank among the training sessions; shape ``[rows]``.
+        per_item: look only at so many of the most recent sessions of each item.
     """
     last = clicks.last_occurrences()
     weight = rule.click_weight(last.position, last.length[last.row])
-    click, entry = _matches(index, last)
+    click, entry = _matches(index, last, per_item)
     row, session = last.row[click], index.session[entry]
     # Runs of one (row, session), in each the prefix's most recent shared item last.
     starts, lasts = runs(row * max(index.sessions, 1) + session)
@@ -70,11 +75,13 @@ def candidates(
     return Neighbors(row, session, similarity, steps, entry[lasts])
 
 
-def _matches(index: SessionIndex, last: KnownClicks) -> tuple[IntArray, IntArray]:
+def _matches(
+    index: SessionIndex, last: KnownClicks, per_item: int | None
+) -> tuple[IntArray, IntArray]:
     """All (prefix click, session entry) pairs on one item, by prefix, session, position."""
-    counts = index.support[last.item]
+    counts = index.most_recent(last.item, per_item)
     click = np.repeat(np.arange(len(last.item)), counts)
-    entry = index.by_item[expand(index.of_item[last.item], counts)]
+    entry = index.by_item[expand(index.of_item[last.item + 1] - counts, counts)]
     candidate = last.row[click] * max(index.sessions, 1) + index.session[entry]
     order = np.argsort(candidate * (int(last.position.max(initial=0)) + 1) + last.position[click])
     return click[order], entry[order]

@@ -104,7 +104,8 @@ class VSKNN(NeighborRecommender):
     """SKNN with more weight on recent clicks (Ludewig and Jannach, UMUAI 2018)."""
 
     def _rule(self, config: Any) -> similarity.NeighborRule:
-        return similarity.vsknn(switch(config, "idf"))
+        kind = one_of(config, "similarity", ("published", "cosine"))
+        return similarity.vsknn(switch(config, "idf"), session_norm=kind == "cosine")
 
 
 class STAN(NeighborRecommender):

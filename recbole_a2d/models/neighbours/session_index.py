@@ -65,6 +65,11 @@ class SessionIndex:
         """Sessions that hold each item, shape ``[n_items]``."""
         return np.diff(self.of_item)
 
+    def most_recent(self, item: IntArray, limit: int | None) -> IntArray:
+        """How many sessions hold each item, at most ``limit`` (None = no limit); ``[n] -> [n]``."""
+        counts = self.of_item[item + 1] - self.of_item[item]
+        return counts if limit is None else np.minimum(counts, limit)
+
     def inverse_frequency(self) -> FloatArray:
         """``log(sessions / sessions holding the item)``, 0 for items never seen; ``[n_items]``."""
         support = np.where(self.support > 0, self.support, max(self.sessions, 1))

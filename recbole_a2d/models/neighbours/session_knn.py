@@ -37,6 +37,9 @@ class SessionKNN(Scorer):
         self.rule = rule
         self.neighbors = neighbors
         self.sample_size = sample_size
+        # An older session of an item cannot be in a sample of the most recent ones that share
+        # any item; one more, because a row's own session is taken out afterwards.
+        self._per_item = sample_size + 1 if sample_size else None
 
     def _count(self, train: Sessions) -> None:
         self.index = SessionIndex.build(train, len(self.popularity))
@@ -73,15 +76,15 @@ class SessionKNN(Scorer):
 
     def _chunks(self, clicks: KnownClicks) -> Iterator[tuple[int, int]]:
         """Row ranges that keep the number of matches, and so the memory, in bounds."""
-        support = self.index.support[clicks.item]
-        matches = np.bincount(clicks.row, weights=support, minlength=clicks.rows)
+        found = self.index.most_recent(clicks.item, self._per_item)
+        matches = np.bincount(clicks.row, weights=found, minlength=clicks.rows)
         chunk = np.cumsum(matches) // MATCHES_AT_ONCE
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         bounds = [0, *cuts.tolist(), clicks.rows]
         return zip(bounds[:-1], bounds[1:], strict=True)
 
     def _votes(self, clicks: KnownClicks, now: IntArray) -> sparse.csr_matrix:
-        found = candidates(self.index, clicks, self.rule, now)
+        found = candidates(self.index, clicks, self.rule, now, self._per_item)
         found = found.where(found.session != now[found.row])
         voters = nearest(found, clicks.rows, self.neighbors, self.sample_size)
         if self.rule.distance_scale is None:

@@ -108,9 +108,20 @@ def sknn() -> NeighborRule:
     return NeighborRule(equal, cosine)
 
 
-def vsknn(inverse_frequency: bool = True) -> NeighborRule:
-    """VSKNN: recent clicks weigh more. Source: Ludewig and Jannach, UMUAI 28, 2018."""
-    return NeighborRule(by_position, per_prefix, linear_decay, inverse_frequency=inverse_frequency)
+def vsknn(inverse_frequency: bool = True, session_norm: bool = False) -> NeighborRule:
+    """VSKNN: recent clicks weigh more. Source: Ludewig and Jannach, UMUAI 28, 2018.
+
+    Args:
+        inverse_frequency: the idf factor of Ludewig et al., 2021.
+        session_norm: divide the overlap by sqrt(l(s) l(n)) as SKNN does, not by l(s) alone;
+            the scores then lack a factor 1 / l(s), the same for all items.
+    """
+    return NeighborRule(
+        by_position,
+        cosine if session_norm else per_prefix,
+        linear_decay,
+        inverse_frequency=inverse_frequency,
+    )
 
 
 def stan(

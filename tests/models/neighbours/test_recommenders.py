@@ -13,6 +13,7 @@ import yaml
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
 from recbole_a2d.models import neighbours
+from recbole_a2d.models.neighbours import similarity
 
 NAMES = sorted(neighbours.__all__)
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
@@ -100,6 +101,7 @@ def test_every_option_of_the_yaml_is_read(
         ("SKNN", "neighbors", "many"),
         ("VSKNN", "sample_size", -1),
         ("VSKNN", "idf", "yes"),
+        ("VSKNN", "similarity", "jaccard"),
         ("STAN", "lambda1", 0),
         ("STAN", "lambda2", "off"),
         ("STAN", "match_votes", 3),
@@ -122,3 +124,6 @@ def test_options_reach_the_scorer(build: Any) -> None:
     assert not scorer.rule.inverse_frequency
     weights = scorer.rule.click_weight(np.array([1, 2]), np.array([4, 4]))
     assert weights.tolist() == [1.0, 1.0]
+    assert build("VSKNN").stored.scorer.rule == similarity.vsknn()
+    cosine = build("VSKNN", similarity="cosine", idf=False).stored.scorer.rule
+    assert cosine == similarity.vsknn(inverse_frequency=False, session_norm=True)

@@ -43,6 +43,15 @@ def plain_vsknn(s: list[int], n: list[int], age: float) -> tuple[Any, float, Cal
     return similarity, float(similarity) * weight, lambda item: 1.0
 
 
+def plain_vsknn_cosine(
+    s: list[int], n: list[int], age: float
+) -> tuple[Any, float, Callable[..., float]]:
+    overlap = sum(position(i, s) for i in set(s) & set(n))
+    square = Fraction(overlap**2, len(s) * len(n))
+    steps = len(s) - max(position(i, s) for i in set(s) & set(n))
+    return square, math.sqrt(square) * max(0.0, 1 - 0.1 * steps), lambda item: 1.0
+
+
 def plain_stan(
     lambda1: float, lambda2: float | None, lambda3: float | None, match_votes: bool
 ) -> Callable[..., tuple[Any, float, Callable[..., float]]]:
@@ -76,6 +85,9 @@ METHODS = {
     "SKNN": Method(similarity.sknn(), plain_sknn),
     "VSKNN": Method(similarity.vsknn(inverse_frequency=False), plain_vsknn),
     "VSKNN idf": Method(similarity.vsknn(), plain_vsknn, idf=True),
+    "VSKNN cosine": Method(
+        similarity.vsknn(inverse_frequency=False, session_norm=True), plain_vsknn_cosine
+    ),
     "STAN": Method(similarity.stan(1.0, None, 1.0), plain_stan(1.0, None, 1.0, True)),
     "STAN age": Method(similarity.stan(0.7, 0.4, 1.5), plain_stan(0.7, 0.4, 1.5, True)),
     "STAN no distance": Method(similarity.stan(1.0, 0.5, None), plain_stan(1.0, 0.5, None, True)),

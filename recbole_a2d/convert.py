@@ -1,0 +1,136 @@
+"""The ``convert`` command: a raw log to a folder of atomic files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from recbole_a2d.data.atomic import Manifest, write_atomic, write_prefixes
+from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
+from recbole_a2d.data.preprocess import VALID_FRACTION
+from recbole_a2d.data.readers import READERS, Reader
+from recbole_a2d.data.tables import SPLITS
+from recbole_a2d.errors import UserError
+
+DATA_FOLDER = Path("dataset_atomic")
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+def main(argv: list[str]) -> None:
+    """Convert a raw log as the command line says, and print what came of it.
+
+    Raises:
+        UserError: bad input; a former data set stays as it was.
+    """
+    args = build_parser().parse_args(argv)
+    reader = READERS[args.source]
+    try:
+        manifest = convert(reader, args)
+    except OSError as error:
+        raise UserError(f"{error.filename or args.out}: {error.strerror or error}") from error
+    print(describe(manifest, args.out))
+    for warning in warnings(manifest):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def build_parser() -> ArgumentParser:
+    """The command line: one sub-command a reader, with the shared options in each."""
+    parser = ArgumentParser(
+        prog="run_recbole_a2d.py convert",
+        description="Turn a raw log into atomic files: dataset_atomic/NAME/NAME.*",
+        allow_abbrev=False,
+    )
+    sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
+    for reader in READERS.values():
+        source = sources.add_parser(
+            reader.name, help=reader.summary, description=reader.summary, allow_abbrev=False
+        )
+        _add_shared_arguments(source, reader)
+        reader.add_arguments(source)
+    return parser
+
+
+def convert(reader: Reader, args: Namespace) -> Manifest:
+    """Read, split and write; completes ``args`` with the name and the folder."""
+    if reader.needs_raw and args.raw is None:
+        raise UserError(f"`convert {reader.name}` needs --raw PATH: where the raw files are")
+    args.name, args.out = target(reader, args.raw, args.name, args.out)
+    log = reader.read(args)
+    manifest = write_atomic(args.out, log)
+    if args.prefixes:
+        write_prefixes(args.out, log, args.prefix_length)
+    return manifest
+
+
+def target(
+    reader: Reader, raw: Path | None, name: str | None, out: Path | None
+) -> tuple[str, Path]:
+    """Name of the data set and folder to write, which bears that name.
+
+    Raises:
+        UserError: the name could leave the folder, or name and folder differ.
+    """
+    if out is not None:
+        out = out.resolve()
+    chosen = name or (out.name if out else raw.resolve().name if raw else reader.name)
+    if not SAFE_NAME.fullmatch(chosen):
+        raise UserError(
+            f"{chosen!r} cannot name a data set: use letters, digits, '_', '-' and '.', "
+            "not beginning with '.'; see --name"
+        )
+    if out is not None and out.name != chosen:
+        raise UserError(
+            f"--out {out} must end in the name of the data set, '{chosen}': RecBole looks for "
+            f"{chosen}/{chosen}.inter"
+        )
+    return chosen, out or DATA_FOLDER / chosen
+
+
+def describe(manifest: Manifest, folder: Path) -> str:
+    """A small table of what was written."""
+    lines = [f"{'split':<8}{'sessions':>10}{'clicks':>11}{'rows':>11}"]
+    lines += [
+        f"{split:<8}{manifest.sessions[split]:>10,}{manifest.clicks[split]:>11,}"
+        f"{manifest.rows[split]:>11,}"
+        for split in SPLITS
+    ]
+    lines.append(f"items {manifest.items:,}, categories {manifest.categories:,}")
+    if manifest.best:
+        lines.append("best " + ", ".join(f"{key} {value}" for key, value in manifest.best.items()))
+    return "\n".join([*lines, *manifest.notes, f"written to {folder}"])
+
+
+def warnings(manifest: Manifest) -> list[str]:
+    """What may surprise a user of the data set."""
+    counted = (
+        (manifest.items_without_category, f"of {manifest.items:,} items have no category"),
+        (manifest.unseen_target_rows, "test rows have a target unseen in training: misses"),
+        (manifest.empty_prefix_rows, "test rows have no click seen in training before the target"),
+    )
+    return [f"{count:,} {text}" for count, text in counted if count]
+
+
+def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
+    raw_help = "file or folder of the raw log" + ("" if reader.needs_raw else " (optional)")
+    parser.add_argument("--raw", type=Path, metavar="PATH", help=raw_help)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: dataset_atomic/NAME")
+    parser.add_argument("--name", help="name of the data set (default: last part of the path)")
+    parser.add_argument(
+        "--valid-fraction",
+        type=float,
+        default=VALID_FRACTION,
+        help="share of the training sessions, the last by time, to validate on (default: 0.05)",
+    )
+    parser.add_argument(
+        "--prefixes",
+        action="store_true",
+        help="also write the (prefix, target) rows that stock RecBole reads",
+    )
+    parser.add_argument(
+        "--prefix-length",
+        type=int,
+        default=PREFIX_LENGTH,
+        help="clicks kept in those rows, the last ones (default: 50)",
+    )

@@ -1,0 +1,59 @@
+"""Gate and sequence encoder of the categories."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from recbole_a2d.data.graphs import count_transitions
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.layers.category_encoder import (
+    CategoryEncoder,
+    CategorySequenceEncoder,
+    GatedFusion,
+)
+from recbole_a2d.layers.masking import prefix_mask
+
+
+@pytest.mark.parametrize("gate", ["scalar", "vector"])
+def test_gate_blends(gate: str) -> None:
+    torch.manual_seed(0)
+    fusion, initial, graph = GatedFusion(4, gate), torch.randn(3, 4), torch.randn(3, 4)
+    for row in range(3):
+        beta = torch.sigmoid(
+            fusion.gate.weight @ torch.cat([initial[row], graph[row]]) + fusion.gate.bias
+        )
+        expected = beta * initial[row] + (1 - beta) * graph[row]
+        torch.testing.assert_close(fusion(initial, graph)[row], expected)
+
+
+def test_sequence_reads_to_the_last_click() -> None:
+    torch.manual_seed(0)
+    encoder, vectors, lengths = (
+        CategorySequenceEncoder(4, 9),
+        torch.randn(2, 5, 4),
+        torch.tensor([5, 2]),
+    )
+    state = encoder(vectors, lengths)
+    cell = nn.GRUCell(12, 4)
+    cell.load_state_dict({name[:-3]: value for name, value in encoder.gru.state_dict().items()})
+    for row, length in enumerate(lengths.tolist()):
+        hidden = torch.zeros(4)
+        for step in range(length):
+            position = encoder.position.weight[length - step]
+            hidden = cell(
+                torch.cat([vectors[row, step], position, encoder.length.weight[length]]), hidden
+            )
+        torch.testing.assert_close(state[row], hidden)
+
+
+def test_loss_skips_targets_without_category() -> None:
+    torch.manual_seed(0)
+    edges = count_transitions(Sessions.from_lists([[1, 2, 3, 1]]), 4)
+    encoder = CategoryEncoder(4, edges, layers=1, gate="scalar", max_length=5, dropout=0.0)
+    lengths = torch.tensor([2, 1])
+    view = encoder(torch.tensor([[1, 2], [3, 0]]), lengths, prefix_mask(lengths, 2))
+    alone = nn.functional.cross_entropy((view.state @ view.table[1:].T)[:1], torch.tensor([1]))
+    torch.testing.assert_close(encoder.loss(view, torch.tensor([2, 0])), alone)
+    assert encoder.loss(view, torch.tensor([0, 0])) == 0

@@ -1,0 +1,72 @@
+"""The chunked softmax loss against autograd's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recbole_a2d.layers import full_softmax
+from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
+
+
+def example(rows: int = 40, items: int = 30, dim: int = 8) -> tuple[Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    sessions = torch.randn(rows, dim, requires_grad=True)
+    table = torch.randn(items + 1, dim, requires_grad=True)
+    return sessions, table, torch.randint(1, items + 1, (rows,))
+
+
+def gradients(loss: Tensor, *leaves: Tensor) -> list[Tensor]:
+    return list(torch.autograd.grad(3 * loss, leaves))
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
+def test_equals_cross_entropy(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    sessions, table, targets = example()
+    plain = F.cross_entropy(sessions @ table[1:].T, targets - 1)
+    fast = full_softmax_loss(sessions, table, targets)
+    torch.testing.assert_close(fast, plain)
+    expected = gradients(plain, sessions, table)
+    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_pad_gets_no_gradient() -> None:
+    sessions, table, targets = example()
+    (grad,) = gradients(full_softmax_loss(sessions, table, targets), table)
+    assert not grad[0].any()
+
+
+def test_bfloat16_stays_near_float32() -> None:
+    sessions, table, targets = example(rows=64, items=500, dim=32)
+    exact = full_softmax_loss(sessions, table, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast = full_softmax_loss(sessions, table, targets)
+    assert fast.item() == pytest.approx(exact.item(), rel=1e-2)
+    for found, wanted in zip(
+        gradients(fast, sessions, table), gradients(exact, sessions, table), strict=True
+    ):
+        assert (found - wanted).norm() < 0.02 * wanted.norm()
+
+
+def test_scores_are_float32_under_autocast() -> None:
+    sessions, table, _ = example()
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = all_scores(sessions, table)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, sessions @ table.T)
+
+
+def test_bce_as_printed() -> None:
+    sessions, table, targets = example(rows=3, items=4)
+    p = torch.softmax(sessions @ table[1:].T, dim=1)
+    expected = 0.0
+    for row, target in enumerate(targets.tolist()):
+        for item in range(4):
+            expected -= float(torch.log(p[row, item] if item == target - 1 else 1 - p[row, item]))
+    assert softmax_bce_loss(sessions, table, targets).item() == pytest.approx(
+        expected / 3, rel=1e-4
+    )

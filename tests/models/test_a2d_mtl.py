@@ -1,0 +1,151 @@
+"""A2D-MTL: the behaviour every model shows, its switches, and the two leaks it closes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.errors import UserError
+from recbole_a2d.models.a2d_mtl import A2DMTL, SWITCHES
+from recbole_a2d.resources import properties_folder
+
+ITEMS, CATEGORIES = 20, 5
+
+
+def ring_data(categories: int = CATEGORIES) -> SessionDataset:
+    """Walks round a ring of items; the item's number decides its category."""
+    random = np.random.default_rng(0)
+    walks = [
+        (random.integers(ITEMS) + np.arange(random.integers(2, 7))) % ITEMS for _ in range(200)
+    ]
+    # The first sessions show every item in order, so that ids are numbers + 1.
+    sessions = Sessions.from_lists([list(range(ITEMS)), *walks])
+    category = np.arange(ITEMS) % categories if categories else np.full(ITEMS, -1)
+    return SessionDataset.from_codes(
+        "ring",
+        sessions,
+        sessions.slice(0, 20),
+        np.array([f"item-{number}" for number in range(ITEMS)], dtype=object),
+        category,
+        np.array([f"category-{number}" for number in range(categories)], dtype=object),
+    )
+
+
+@pytest.fixture
+def build(tiny_config: Any) -> Any:
+    def make(dataset: SessionDataset | None = None, **changes: Any) -> A2DMTL:
+        settings = {"embedding_size": 16, "session_bank": "none", **changes}
+        model = A2DMTL(tiny_config("A2DMTL", **settings), dataset or ring_data())
+        model.on_epoch_start(0)
+        return model
+
+    return make
+
+
+def test_behaviour(build: Any, checks: Any) -> None:
+    checks.all(build(session_bank="train"))
+
+
+def test_learns_the_ring(build: Any, checks: Any) -> None:
+    checks.learns_cycle(build())
+
+
+EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words] + [
+    ("item_graph", False),
+    ("item_residual", False),
+    ("item_position", False),
+    ("keep_self_transitions", True),
+    ("category_layers", 2),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), EVERY_SWITCH)
+def test_every_switch_runs_and_differs(key: str, value: Any, build: Any, checks: Any) -> None:
+    model = build(**{key: value})
+    checks.depends_on_prefix(model)
+    checks.trains_in_bfloat16(model)
+    if not str(value).startswith("batch_"):
+        checks.independent_of_other_rows(model)
+
+
+VARIANTS = sorted(path.stem for path in (properties_folder() / "variant").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_trains(variant: str, build: Any, checks: Any) -> None:
+    path = properties_folder() / "variant" / f"{variant}.yaml"
+    model = build(**({"session_bank": "train"} | yaml.safe_load(path.read_text())))
+    unused = [] if variant != "wo_spa" else ["category.embedding.weight"]
+    checks.gradients_reach_all(model, unused)
+
+
+def test_unknown_word_of_a_switch_is_refused(build: Any) -> None:
+    with pytest.raises(UserError, match="gate is 'sclar'; it must be one of: scalar, vector"):
+        build(gate="sclar")
+
+
+def test_without_category_part_no_category_enters(build: Any, checks: Any) -> None:
+    model = build(categories="none")
+    before = checks.scores(model, checks.prefixes)
+    model.category_of_item.zero_()
+    torch.testing.assert_close(before, checks.scores(model, checks.prefixes))
+    full = build()
+    before = checks.scores(full, checks.prefixes)
+    full.category_of_item.zero_()
+    assert (before - checks.scores(full, checks.prefixes)).abs().max() > 1e-3
+
+
+def test_training_row_does_not_see_its_own_edge(build: Any) -> None:
+    """A transition that one session alone makes must not reach that session's row."""
+    sessions = Sessions.from_lists([[0, 1], [2, 3], [1, 2], [3, 0]])
+    tokens = np.array(list("abcd"), dtype=object)
+    names = np.array(["x"], dtype=object)
+    data = SessionDataset.from_codes("tiny", sessions, sessions, tokens, np.zeros(4, int), names)
+    row = data.train_rows.batch(np.array([0]))
+    target = int(row["item_id"][0])
+    for exclude, reaches in ((True, False), (False, True)):
+        model = build(data, graph_exclude_self=exclude, dropout=0.0, categories="none")
+        model.train()
+        model.encode(row).session.sum().backward()
+        assert bool(model.item_embedding.weight.grad[target].any()) is reaches
+
+
+def test_leaky_bank_depends_on_its_batch_and_says_so(
+    build: Any, checks: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = build(session_bank="batch_leaky")
+    assert "not results" in caplog.text
+    with pytest.raises(AssertionError):
+        checks.independent_of_other_rows(model)
+
+
+def test_save_and_load(build: Any, checks: Any) -> None:
+    model = build(session_bank="train")
+    other = build(session_bank="train", seed=1)
+    other.load_state_dict(model.state_dict())
+    checks.same(checks.scores(model, checks.prefixes), checks.scores(other, checks.prefixes))
+
+
+def test_fast_path_gradients_stay_near_float32(build: Any, tiny_batch: Any, checks: Any) -> None:
+    model = build(session_bank="train", dropout=0.0).train()
+    batch = tiny_batch(checks.prefixes, [4, 10, 9, 4, 1])
+    model.calculate_loss(batch).backward()
+    exact = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        model.calculate_loss(batch).backward()
+    for name in ("item_embedding.weight", "category.embedding.weight"):
+        found = dict(model.named_parameters())[name].grad
+        assert (found - exact[name]).norm() < 0.05 * exact[name].norm()
+
+
+def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> None:
+    report = build().eval().diagnostics(tiny_batch(checks.prefixes))
+    assert set(report) == {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
+    assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2

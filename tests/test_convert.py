@@ -1,0 +1,149 @@
+"""The convert command, from the words of the command line to the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_a2d.convert import build_parser, main
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.data.readers import READERS
+from recbole_a2d.errors import UserError
+
+
+@pytest.fixture
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny published release, with the working folder beside it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    contents = {
+        "all_train_seq.txt": [[1, 2, 3], [2, 3], [1, 3], [3, 2, 1]],
+        "test.txt": ([[1, 9], [1], [9]], [2, 9, 1]),
+        "category.txt": {1: 10, 2: 10},
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(pickle.dumps(content))
+    return folder
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_from_words_to_folder(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["published", "--raw", str(raw)])
+    tables = read_atomic(Path("dataset_atomic/tiny"))
+    assert (len(tables.train), len(tables.valid), len(tables.test)) == (3, 1, 2)
+    printed = capsys.readouterr()
+    lines = [line.split() for line in printed.out.splitlines()]
+    assert ["split", "sessions", "clicks", "rows"] in lines
+    assert ["train", "3", "7", "4"] in lines
+    assert ["valid", "1", "3", "2"] in lines
+    assert ["test", "2", "5", "3"] in lines
+    assert "warning: 1 of 3 items have no category" in printed.err
+    assert "warning: 1 test rows have a target unseen in training" in printed.err
+    assert "warning: 1 test rows have no click seen in training" in printed.err
+
+
+def test_options(raw: Path) -> None:
+    main(
+        ["published", "--raw", str(raw), "--name", "own", "--valid-fraction", "0.5", "--prefixes"]
+        + ["--prefix-length", "1", "--to-text", "text", "--to-npz", "npz"]
+    )
+    assert len(read_atomic(Path("dataset_atomic/own")).valid) == 2
+    rows = Path("dataset_atomic/own/own.prefix_test.inter").read_text().splitlines()[1:]
+    assert rows == ["5\t1\t9", "5\t9\t2", "6\t9\t1"]
+    for twin in ("text", "npz"):
+        main(["published", "--raw", twin, "--out", f"again/{twin}/own", "--valid-fraction", "0.5"])
+        again = Path(f"again/{twin}/own/own.train.inter").read_bytes()
+        assert again == Path("dataset_atomic/own/own.train.inter").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é", ""]
+)
+def test_names_cannot_leave_the_folder(raw: Path, name: str) -> None:
+    before = files_below(raw.parent)
+    if name:
+        with pytest.raises(UserError, match="cannot name a data set"):
+            main(["published", "--raw", str(raw), "--name", name])
+    with pytest.raises(UserError):
+        main(["published", "--raw", str(raw), "--out", f"out/{name}\n"])
+    assert files_below(raw.parent) == before
+
+
+def test_folder_bears_the_name(raw: Path) -> None:
+    main(["published", "--raw", str(raw), "--out", "elsewhere/toy"])
+    assert read_atomic(Path("elsewhere/toy")).manifest.name == "toy"  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="must end in the name of the data set, 'tiny'"):
+        main(["published", "--raw", str(raw), "--out", "elsewhere/toy", "--name", "tiny"])
+
+
+def test_bad_input_leaves_the_former_data_and_nothing_else(raw: Path) -> None:
+    main(["published", "--raw", str(raw)])
+    before = files_below(raw.parent)
+    content = Path("dataset_atomic/tiny/tiny.json").read_bytes()
+    (raw / "test.txt").write_bytes((raw / "test.txt").read_bytes()[:-3])
+    with pytest.raises(UserError, match=r"test.txt is truncated"):
+        main(["published", "--raw", str(raw)])
+    assert files_below(raw.parent) == before
+    assert Path("dataset_atomic/tiny/tiny.json").read_bytes() == content
+
+
+def test_raw_is_asked_for(raw: Path) -> None:
+    with pytest.raises(UserError, match="needs --raw PATH"):
+        main(["published"])
+    with pytest.raises(UserError, match="holds neither"):
+        main(["published", "--raw", "nowhere"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(raw: Path) -> None:
+    Path("locked").mkdir(mode=0o500)
+    with pytest.raises(UserError, match="Permission denied"):
+        main(["published", "--raw", str(raw), "--out", "locked/tiny"])
+
+
+def test_a_file_where_a_folder_should_be(raw: Path) -> None:
+    Path("file").write_text("")
+    with pytest.raises(UserError, match="Not a directory"):
+        main(["published", "--raw", str(raw), "--out", "file/tiny"])
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nothing"], ["shop", "--sede", "3"], ["shop", "--see", "3"]]
+)
+def test_unknown_words_are_refused(words: list[str], capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", READERS)
+def test_every_reader_is_on_the_command_line(source: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([source, "--help"])
+    assert caught.value.code == 0
+    own = ArgumentParser(add_help=False)
+    READERS[source].add_arguments(own)
+    shown = capsys.readouterr().out
+    for action in own._actions:
+        assert action.option_strings[0] in shown
+        assert action.help or action.metavar
+    assert source in build_parser().format_help()
+
+
+def test_manifest_is_plain_json(raw: Path) -> None:
+    main(["published", "--raw", str(raw)])
+    manifest = json.loads(Path("dataset_atomic/tiny/tiny.json").read_text())
+    assert manifest["rows"] == {"train": 4, "valid": 2, "test": 3}
+    assert manifest["unseen_target_rows"] == 1
+    assert manifest["empty_prefix_rows"] == 1
