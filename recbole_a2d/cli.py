@@ -11,6 +11,8 @@ from recbole_a2d.errors import UserError
 COMMANDS = {
     "run": ("recbole_a2d.run", "train and test one model (the default)"),
     "convert": ("recbole_a2d.convert", "raw click logs to atomic files"),
+    "demo": ("recbole_a2d.demo", "embedded shop: convert, train, compare"),
+    "report": ("recbole_a2d.benchmark.report", "a page of tables and plots"),
     "table": ("recbole_a2d.benchmark.table", "compare the records of a results folder"),
 }
 

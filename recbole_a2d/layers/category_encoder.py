@@ -135,9 +135,15 @@ class CategoryEncoder(nn.Module):
         self.register_buffer("target", torch.from_numpy(edges.target))
         self.register_buffer("weight", count / totals[source])
 
-    def forward(self, categories: Tensor, lengths: Tensor, mask: Tensor) -> CategoryView:
-        """Shapes: categories, mask ``[B, T]``, lengths ``[B]``."""
-        table = self.graph(self.embedding.weight, self.source, self.target, self.weight)
+    def table(self) -> Tensor:
+        """Fused vectors of all categories (Eq. 5), ``[M + 1, D]``; row 0 is "none"."""
+        fused: Tensor = self.graph(self.embedding.weight, self.source, self.target, self.weight)
+        return fused
+
+    def forward(
+        self, table: Tensor, categories: Tensor, lengths: Tensor, mask: Tensor
+    ) -> CategoryView:
+        """Shapes: table ``[M + 1, D]``, categories, mask ``[B, T]``, lengths ``[B]``."""
         of_click = F.embedding(categories, table)
         state = self.sequence(self.dropout(of_click), lengths)
         return CategoryView(table, of_click, masked_mean(of_click, mask), state)

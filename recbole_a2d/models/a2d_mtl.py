@@ -37,6 +37,7 @@ from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
     "categories": ("graph", "merged", "none"),
+    "category_scores": ("none", "sum", "prior"),
     "gate": ("scalar", "vector"),
     "intra": ("sparse", "mean"),
     "sparsity": ("adaptive", "fixed"),
@@ -98,8 +99,8 @@ class A2DMTL(SequentialRecommender):
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = self._session_bank(config, dataset)
         self.dropout = nn.Dropout(config["embedding_dropout"])
-        self._ranking_table: Tensor | None = None
-        self.register_load_state_dict_post_hook(_forget_ranking_table)
+        self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
+        self.register_load_state_dict_post_hook(_forget_ranking_tables)
         self.reset_parameters()
 
     def _category_part(self, config: Any, dataset: SessionDataset) -> CategoryEncoder | None:
@@ -166,22 +167,43 @@ class A2DMTL(SequentialRecommender):
 
     # ---------------------------------------------------------------- representations
 
-    def item_table(self) -> Tensor:
-        """Initial item vectors, ``[N + 1, D]``; with the category merged in for w/o EXP."""
-        table = self.item_embedding.weight
-        if self.merge is None or self.merged_embedding is None:
-            return table
-        merged = self.merge(torch.cat([table, self.merged_embedding(self.category_of_item)], dim=1))
-        return merged.to(table.dtype)
+    def category_table(self) -> Tensor | None:
+        """Fused category vectors (Eq. 5), ``[M + 1, D]``; None without a category part."""
+        return None if self.category is None else self.category.table()
 
-    def encode(self, interaction: Interaction, *, inspect: bool = False) -> Encoded:
-        """Session vectors (Eq. 3-20) of a batch of prefixes."""
+    def item_table(self, categories: Tensor | None) -> Tensor:
+        """Initial item vectors, ``[N + 1, D]``, categories from :meth:`category_table`.
+
+        With the category merged in for w/o EXP, and added for ``category_scores: sum``.
+        """
+        table = self.item_embedding.weight
+        if self.merge is not None and self.merged_embedding is not None:
+            of_item = self.merged_embedding(self.category_of_item)
+            return self.merge(torch.cat([table, of_item], dim=1)).to(table.dtype)
+        if self.switches["category_scores"] == "sum" and categories is not None:
+            return table + F.embedding(self.category_of_item, categories)
+        return table
+
+    def encode(
+        self,
+        interaction: Interaction,
+        categories: Tensor | None,
+        table: Tensor,
+        *,
+        inspect: bool = False,
+    ) -> Encoded:
+        """Session vectors (Eq. 3-20) of a batch of prefixes.
+
+        Args:
+            interaction: the batch.
+            categories, table: of :meth:`category_table` and :meth:`item_table`.
+            inspect: keep what :func:`attention_report` needs.
+        """
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         mask = prefix_mask(lengths, prefixes.shape[1])
-        table = self.item_table()
         view = None
-        if self.category is not None:
-            view = self.category(self.category_of_item[prefixes], lengths, mask)
+        if self.category is not None and categories is not None:
+            view = self.category(categories, self.category_of_item[prefixes], lengths, mask)
         clicks = self.dropout(self._encode_clicks(interaction, table))
         read = None
         if self.reader is None:
@@ -225,14 +247,14 @@ class A2DMTL(SequentialRecommender):
     @torch.no_grad()
     def on_epoch_start(self, epoch: int) -> None:
         """Refresh the session bank; the trainer calls it before each epoch and each ranking."""
-        self._ranking_table = None
+        self._ranking_tables = None
         if isinstance(self.bank, TrainingSessionBank):
             self.bank.refresh(self.item_vectors())
 
     @torch.no_grad()
     def item_vectors(self, chunk: int = 8192) -> Tensor:
         """All items through the item graph, ``[N + 1, D]``."""
-        table = self.item_table()
+        table = self.item_table(self.category_table())
         if self.item_graph is None:
             return table
         items = torch.arange(len(table), device=table.device)
@@ -240,26 +262,39 @@ class A2DMTL(SequentialRecommender):
 
     # ---------------------------------------------------------------- scores and loss
 
-    def score_table(self) -> Tensor:
-        """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D]``."""
-        table = self.item_table()
+    def score_table(self, categories: Tensor | None, table: Tensor) -> Tensor:
+        """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D or 2D]``."""
         if self.switches["score_table"] == "graph" and self.item_graph is not None:
             items = torch.arange(len(table), device=table.device)
             table = self.item_graph.encode(table, items)
-        return table if self.switches["score"] == "dot" else F.normalize(table, dim=1)
+        if self.switches["score"] == "cosine":
+            table = F.normalize(table, dim=1)
+        if self.switches["category_scores"] == "prior" and categories is not None:
+            of_item = F.embedding(self.category_of_item, categories)
+            table = torch.cat([table, of_item.to(table.dtype)], dim=1)
+        return table
 
-    def score_vectors(self, session: Tensor) -> Tensor:
-        """Session vectors as they enter the product of Eq. 21, ``[B, D]``."""
-        if self.switches["score"] == "dot":
-            return session
-        return self.switches["score_scale"] * F.normalize(session.float(), dim=1)
+    def score_vectors(self, encoded: Encoded) -> Tensor:
+        """Session vectors as they enter the product of Eq. 21, ``[B, D or 2D]``.
+
+        With ``category_scores: prior`` an item's score is its own plus the logit that Eq. 23
+        gives its category.
+        """
+        session = encoded.session
+        if self.switches["score"] == "cosine":
+            session = self.switches["score_scale"] * F.normalize(session.float(), dim=1)
+        if self.switches["category_scores"] == "prior" and encoded.categories is not None:
+            session = torch.cat([session, encoded.categories.state.to(session.dtype)], dim=1)
+        return session
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Item loss + lambda * category loss (Eq. 22-25)."""
-        encoded = self.encode(interaction)
+        categories = self.category_table()
+        table = self.item_table(categories)
+        encoded = self.encode(interaction, categories, table)
         targets = interaction[self.POS_ITEM_ID]
         item_loss = full_softmax_loss if self.switches["loss"] == "ce" else softmax_bce_loss
-        loss = item_loss(self.score_vectors(encoded.session), self.score_table(), targets)
+        loss = item_loss(self.score_vectors(encoded), self.score_table(categories, table), targets)
         if self.category is None or encoded.categories is None:
             return loss
         category_loss = self.category.loss(encoded.categories, self.category_of_item[targets])
@@ -267,31 +302,38 @@ class A2DMTL(SequentialRecommender):
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``."""
-        if self.training:
-            table = self.score_table()
-        else:
-            # The same for every batch: made once a ranking, dropped by on_epoch_start.
-            if self._ranking_table is None:
-                self._ranking_table = self.score_table().detach()
-            table = self._ranking_table
-        return all_scores(self.score_vectors(self.encode(interaction).session), table)
+        categories, table, score_table = self._tables()
+        encoded = self.encode(interaction, categories, table)
+        return all_scores(self.score_vectors(encoded), score_table)
+
+    def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Category, item and score table; kept while ranking, dropped by on_epoch_start."""
+        if self._ranking_tables is not None and not self.training:
+            return self._ranking_tables
+        categories = self.category_table()
+        table = self.item_table(categories)
+        tables = categories, table, self.score_table(categories, table)
+        if not self.training and not torch.is_grad_enabled():
+            self._ranking_tables = tables
+        return tables
 
     def train(self, mode: bool = True) -> A2DMTL:
         """Switch between training and ranking; a table made for ranking is forgotten."""
-        self._ranking_table = None
+        self._ranking_tables = None
         super().train(mode)
         return self
 
     @torch.no_grad()
     def diagnostics(self, interaction: Interaction) -> dict[str, float]:
         """How the attentions behave on a batch: entropies, clicks switched off, alpha_ent."""
-        encoded = self.encode(interaction, inspect=True)
+        categories, table, _ = self._tables()
+        encoded = self.encode(interaction, categories, table, inspect=True)
         if encoded.read is None:
             return {}
         return attention_report(encoded.read, encoded.mask)
 
 
-def _forget_ranking_table(model: nn.Module, _: Any) -> None:
+def _forget_ranking_tables(model: nn.Module, _: Any) -> None:
     model.train(model.training)
 
 
