@@ -102,6 +102,7 @@ class Experiment:
         self.folder = folder
         self.data = ExperimentData(read_atomic(dataset_folder(config)), config)
         self.history: list[dict[str, Any]] = []
+        self.commit = records.source_commit()
 
     def run(self) -> tuple[records.Record, IntArray]:
         """Train and test; returns the record and the rank of each test row's target."""
@@ -203,7 +204,7 @@ class Experiment:
             versions=records.versions(),
             machine=records.machine(torch.get_num_threads()),
             data_fingerprint=self.data.fingerprint(),
-            commit=records.source_commit(),
+            commit=self.commit,
             missed_rows=missed_rows(self.data.final),
             history=self.history,
             diagnostics=diagnostics(trainer.model, dataset),

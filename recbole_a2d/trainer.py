@@ -79,7 +79,7 @@ class SessionTrainer(Trainer):
         # RecBole's own __init__ opens tensorboard, wandb and a fresh folder for pickles.
         self.config = config
         self.model = model
-        self.logger = getLogger()
+        self.logger = getLogger("recbole_a2d")
         self.device = torch.device(config["device"])
         self.learner = config["learner"]
         self.learning_rate = float(config["learning_rate"])

@@ -86,7 +86,9 @@ def _table(folder: Path, home: Path, records: list[Record]) -> str:
             f"{100 * record.test[key]:.2f}</td>"
             for key, _ in METRICS
         )
-        rows.append(f"<tr>{name}{figures}<td>{record.epochs}</td><td>{record.seconds:.0f}</td></tr>")
+        rows.append(
+            f"<tr>{name}{figures}<td>{record.epochs}</td><td>{record.seconds:.0f}</td></tr>"
+        )
     title_row = f"<tr><th>model</th>{head}<th>epochs</th><th>seconds</th></tr>"
     return f"<table>{title_row}{''.join(rows)}</table>"
 

@@ -53,7 +53,9 @@ def test_loss_skips_targets_without_category() -> None:
     edges = count_transitions(Sessions.from_lists([[1, 2, 3, 1]]), 4)
     encoder = CategoryEncoder(4, edges, layers=1, gate="scalar", max_length=5, dropout=0.0)
     lengths = torch.tensor([2, 1])
-    view = encoder(encoder.table(), torch.tensor([[1, 2], [3, 0]]), lengths, prefix_mask(lengths, 2))
+    view = encoder(
+        encoder.table(), torch.tensor([[1, 2], [3, 0]]), lengths, prefix_mask(lengths, 2)
+    )
     alone = nn.functional.cross_entropy((view.state @ view.table[1:].T)[:1], torch.tensor([1]))
     torch.testing.assert_close(encoder.loss(view, torch.tensor([2, 0])), alone)
     assert encoder.loss(view, torch.tensor([0, 0])) == 0

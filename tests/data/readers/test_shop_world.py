@@ -16,7 +16,6 @@ TINY = ShopSize(
     intents=3,
     own_order=2,
     best_sellers=1,
-    repeat=0.2,
     companion=0.25,
 )
 
@@ -36,8 +35,7 @@ def naive_click(world: ShopWorld, prefix: list[int], intent: int, item: int) -> 
     if category[item] == category[last]:
         within = (1 - TINY.companion) * within
         within += TINY.companion * (item == world.companion_of_item[last])
-    move = world.step[intent, category[last], category[item]] * within
-    return (1 - TINY.repeat) * move + TINY.repeat * prefix.count(item) / len(prefix)
+    return world.step[intent, category[last], category[item]] * within
 
 
 def naive_joint(world: ShopWorld, session: list[int]) -> float:
@@ -55,7 +53,9 @@ def test_prediction_is_the_ratio_of_joint_probabilities(world: ShopWorld) -> Non
     for session in ([0, 3, 1, 4, 4], [5, 5, 0, 2], [2, 1]):
         for end, prediction in enumerate(world.predictions(session), start=1):
             for item in range(6):
-                ratio = naive_joint(world, [*session[:end], item]) / naive_joint(world, session[:end])
+                ratio = naive_joint(world, [*session[:end], item]) / naive_joint(
+                    world, session[:end]
+                )
                 assert prediction[item] == pytest.approx(ratio, rel=1e-9)
 
 

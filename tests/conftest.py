@@ -1,0 +1,45 @@
+"""A small shop, converted once, for the tests that take the whole road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_a2d import convert
+from recbole_a2d.config import build_config
+
+# The tensors of the tests are tiny: a second thread costs more than it brings, and where
+# other programs want the processor too, threads that wait for each other cost minutes.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that holds the data set ``shop``, 300 sessions small."""
+    folder = tmp_path_factory.mktemp("dataset_atomic")
+    convert.main(["shop", "--sessions", "300", "--out", str(folder / "shop")])
+    return folder
+
+
+@pytest.fixture
+def shop_config(shop_data: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Settings of a short run on the small shop, everything written below ``tmp_path``."""
+
+    def make(model: str = "GRU4Rec", **changes: Any) -> Any:
+        quick = {
+            "data_path": str(shop_data),
+            "results_dir": str(tmp_path / "results"),
+            "checkpoint_dir": str(tmp_path / "saved"),
+            "show_progress": False,
+            "embedding_size": 16,
+            "epochs": 3,
+            "train_batch_size": 64,
+            "learning_rate": 0.02,
+        }
+        return build_config(model, "shop", overrides=quick | changes)
+
+    return make

@@ -1,0 +1,103 @@
+"""Precedence of settings and the refusal of unknown ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recbole_a2d.config import build_config, choices, plain_settings
+from recbole_a2d.errors import UserError
+from recbole_a2d.registry import MODELS
+from recbole_a2d.resources import properties_folder
+from recbole_a2d.yaml_files import read_yaml
+
+
+def test_precedence(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("learning_rate: 0.5\nembedding_size: 7\n")
+    second.write_text("learning_rate: 1e-2\n")
+    config = build_config("GRU4Rec", "shop", config_files=[first, second], overrides={"seed": 3})
+    assert config["learning_rate"] == 0.01
+    assert config["embedding_size"] == 7
+    assert config["seed"] == 3
+    assert (
+        config["train_batch_size"]
+        == read_yaml(properties_folder() / "preset/cpu.yaml")["train_batch_size"]
+    )
+    assert (
+        config["num_layers"] == read_yaml(properties_folder() / "model/GRU4Rec.yaml")["num_layers"]
+    )
+
+
+def test_settings_per_data_set() -> None:
+    assert build_config("A2DMTL", "tmall")["bank_neighbors"] == 7
+    assert build_config("A2DMTL", "diginetica")["bank_neighbors"] == 3
+    assert build_config("A2DMTL", "tmall", overrides={"bank_neighbors": 9})["bank_neighbors"] == 9
+
+
+def test_presets_and_variants_apply() -> None:
+    paper = build_config("A2DMTL", "shop", overrides={"preset": "paper", "variant": "wo_cate"})
+    assert (paper["embedding_size"], paper["train_batch_size"]) == (256, 100)
+    assert paper["categories"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("learning_rat", "learning_rate"), ("score_scal", "score_scale")]
+)
+def test_unknown_key_names_the_nearest(key: str, near: str) -> None:
+    with pytest.raises(UserError, match=near):
+        build_config("A2DMTL", "shop", overrides={key: 1})
+
+
+def test_unknown_model_variant_preset() -> None:
+    with pytest.raises(UserError, match="GRU4Rec"):
+        build_config("gru4rek", "shop")
+    with pytest.raises(UserError, match="wo_cate"):
+        build_config("A2DMTL", "shop", overrides={"variant": "without_cate"})
+    with pytest.raises(UserError, match="paper"):
+        build_config("A2DMTL", "shop", overrides={"preset": "papper"})
+
+
+def test_malformed_yaml_is_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: [1, 2\nb: }")
+    with pytest.raises(UserError) as caught:
+        build_config("A2DMTL", "shop", config_files=[bad])
+    assert "bad.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_yaml_cannot_name_python_objects(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("seed: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(UserError, match="not valid yaml"):
+        build_config("A2DMTL", "shop", config_files=[bad])
+
+
+def test_strings_are_not_evaluated() -> None:
+    config = build_config("A2DMTL", "shop", overrides={"variant": "full", "precision": "1+1"})
+    assert config["precision"] == "1+1"
+
+
+def test_places_do_not_name_a_run() -> None:
+    here, there = (build_config("Pop", "shop", overrides={"results_dir": d}) for d in ("a", "b"))
+    assert plain_settings(here) == plain_settings(there)
+
+
+def test_every_model_has_its_yaml_and_every_key_a_comment() -> None:
+    folder = properties_folder()
+    assert {path.stem for path in (folder / "model").glob("*.yaml")} == set(MODELS)
+    for path in [
+        folder / "overall.yaml",
+        *folder.glob("model/*.yaml"),
+        *folder.glob("preset/*.yaml"),
+    ]:
+        for line in path.read_text().splitlines():
+            if line and not line.startswith(("#", " ", "{}")):
+                assert "#" in line, f"{path.name}: no comment on: {line}"
+
+
+def test_every_variant_only_sets_keys_of_the_model() -> None:
+    known = read_yaml(properties_folder() / "model/A2DMTL.yaml")
+    for name in choices("variant"):
+        assert set(read_yaml(properties_folder() / f"variant/{name}.yaml")) <= set(known), name

@@ -1,0 +1,162 @@
+"""The whole road: settings in, record and ranks out; leaks shut, kills survived."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_a2d import experiment, records
+from recbole_a2d.checkpoint import load_checkpoint
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.data.phases import ExperimentData, dataset_folder
+from recbole_a2d.errors import UserError
+from recbole_a2d.evaluation.metrics import metrics_from_ranks
+from recbole_a2d.experiment import run_experiment
+from recbole_a2d.trainer import SessionTrainer, TrainingDiverged, loader
+
+
+def test_record_holds_what_the_ranks_say(shop_config: Any, tmp_path: Path) -> None:
+    record = run_experiment(shop_config(), "GRU4Rec")
+    ranks = records.read_ranks(tmp_path / "results", record.run)
+    assert len(ranks) == record.test_rows
+    assert record.test == metrics_from_ranks(ranks)
+    assert record.test["hit@20"] > 20 / record.items, "better than chance"
+    assert records.read_record(tmp_path / "results" / "records" / f"{record.run}.json") == record
+    assert not list((tmp_path / "saved").rglob("last.pt"))
+    assert [epoch["phase"] for epoch in record.history][-record.epochs :] == [
+        "final"
+    ] * record.epochs
+
+
+def test_finished_run_is_not_repeated(shop_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run_experiment(shop_config(), "GRU4Rec")
+    monkeypatch.setattr(experiment, "Experiment", None)
+    assert run_experiment(shop_config(), "GRU4Rec") == first
+
+
+def test_same_seed_same_ranks(shop_config: Any, tmp_path: Path) -> None:
+    run = run_experiment(shop_config("A2DMTL", epochs=2), "A2DMTL").run
+    first = records.read_ranks(tmp_path / "results", run)
+    run_experiment(shop_config("A2DMTL", epochs=2), "A2DMTL", fresh=True)
+    np.testing.assert_array_equal(first, records.read_ranks(tmp_path / "results", run))
+
+
+def test_phases_share_no_session_and_know_nothing_ahead(shop_config: Any) -> None:
+    config = shop_config()
+    tables = read_atomic(dataset_folder(config))
+    data = ExperimentData(tables, config)
+    tokens = [set(tables.splits[split].session_tokens) for split in ("train", "valid", "test")]
+    assert not tokens[0] & tokens[1] and not tokens[0] & tokens[2] and not tokens[1] & tokens[2]
+    assert len(data.select.train) == len(tables.train)
+    assert len(data.final.train) == len(tables.train) + len(tables.valid)
+    trained = set(tables.item_tokens[tables.train.items])
+    assert set(data.select.item_tokens[1:]) == trained
+    assert set(data.unrefitted.item_tokens[1:]) == trained
+
+
+def test_weights_before_the_test_do_not_depend_on_the_test_rows(
+    shop_config: Any, tmp_path: Path
+) -> None:
+    """Reversing every test session must change no weight of the clean protocol."""
+
+    def trained_weights(change: bool) -> dict[str, torch.Tensor]:
+        config = shop_config("A2DMTL", epochs=2, checkpoint_dir=str(tmp_path / str(change)))
+        run = experiment.Experiment(config, "A2DMTL", "run", tmp_path / str(change))
+        if change:
+            test = run.data.tables.splits["test"]
+            turned = np.concatenate([test.sessions[s][::-1] for s in range(len(test.sessions))])
+            sessions = dataclasses.replace(test.sessions, items=turned)
+            run.data.tables.splits["test"] = dataclasses.replace(test, sessions=sessions)
+        run.run()
+        return load_checkpoint(tmp_path / str(change) / "final" / "best.pt")[0]["model"]
+
+    plain, changed = trained_weights(False), trained_weights(True)
+    assert plain.keys() == changed.keys()
+    assert all(torch.equal(plain[name], changed[name]) for name in plain)
+
+
+def _fit_and_die(config: Any, folder: Path, epochs: int) -> None:
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    trainer = SessionTrainer(config, experiment.build_model(config, "A2DMTL", data), folder)
+
+    def die(result: Any) -> None:
+        if result.epoch + 1 == epochs:
+            os._exit(9)
+
+    rows = loader(data.train_rows, config, train=True)
+    valid = loader(data.evaluation_rows, config, train=False)
+    trainer.fit(rows, valid, callback_fn=die)
+
+
+def test_killed_run_ends_as_if_it_had_not_been(shop_config: Any, tmp_path: Path) -> None:
+    config = shop_config("A2DMTL", epochs=3, stopping_step=3)
+    context = multiprocessing.get_context("fork")
+    killed = context.Process(target=_fit_and_die, args=(config, tmp_path / "killed", 1))
+    killed.start()
+    killed.join(120)
+    assert killed.exitcode == 9
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    weights = []
+    for name in ("killed", "whole"):
+        model = experiment.build_model(config, "A2DMTL", data)
+        trainer = SessionTrainer(config, model, tmp_path / name)
+        trainer.fit(
+            loader(data.train_rows, config, train=True),
+            loader(data.evaluation_rows, config, train=False),
+        )
+        assert [epoch.epoch for epoch in trainer.progress.history] == [0, 1, 2]
+        weights.append(model.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_nan_names_the_batch(shop_config: Any) -> None:
+    config = shop_config()
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    model: Any = experiment.build_model(config, "GRU4Rec", data)
+    trainer = SessionTrainer(config, model)
+    model.calculate_loss = lambda batch: torch.tensor(float("nan"), requires_grad=True)
+    with pytest.raises(TrainingDiverged, match="batch 0 of epoch 1"):
+        trainer.fit(loader(data.train_rows, config, train=True))
+
+
+def test_learning_rate_follows_the_schedule(shop_config: Any) -> None:
+    config = shop_config(epochs=4, lr_step=2, lr_decay=0.5, learning_rate=0.01)
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    trainer = SessionTrainer(config, experiment.build_model(config, "GRU4Rec", data))
+    trainer.fit(loader(data.train_rows, config, train=True))
+    rates = [epoch.learning_rate for epoch in trainer.progress.history]
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])
+
+
+def test_test_selected_says_so(shop_config: Any) -> None:
+    record = run_experiment(shop_config(protocol="test_selected"), "GRU4Rec")
+    assert record.protocol == "test_selected"
+    best = max(epoch["valid"]["mrr@20"] for epoch in record.history)
+    assert record.test_selected["mrr@20"]["value"] == best == record.test["mrr@20"]
+
+
+def test_without_refit_the_chosen_model_itself_is_tested(shop_config: Any) -> None:
+    record = run_experiment(shop_config(refit=False), "GRU4Rec")
+    assert {epoch["phase"] for epoch in record.history} == {"select"}
+    assert record.test["hit@20"] > 0
+
+
+def test_missing_data_set_says_how_to_make_it(shop_config: Any) -> None:
+    config = shop_config()
+    config["data_path"] = "/nowhere/nonesuch"
+    config["dataset"] = "nonesuch"
+    with pytest.raises(UserError, match="convert SOURCE"):
+        run_experiment(config, "GRU4Rec")
+
+
+@pytest.mark.parametrize("protocol", ["dirty", "Clean"])
+def test_unknown_protocol(protocol: str, shop_config: Any) -> None:
+    with pytest.raises(UserError, match="clean or test_selected"):
+        run_experiment(shop_config(protocol=protocol), "GRU4Rec")
