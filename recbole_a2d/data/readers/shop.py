@@ -89,8 +89,8 @@ def best_scores(
             expected.append([top.sum(), (top / np.arange(1, len(top) + 1)).sum()])
     expected_hit, expected_reciprocal = np.mean(expected, axis=0)
     return {
-        f"hit@{TOP}": _rounded(np.mean(hits)),
-        f"mrr@{TOP}": _rounded(np.mean(reciprocals)),
+        f"hit@{TOP}": _rounded(float(np.mean(hits))),
+        f"mrr@{TOP}": _rounded(float(np.mean(reciprocals))),
         f"expected_hit@{TOP}": _rounded(expected_hit),
         f"expected_mrr@{TOP}": _rounded(expected_reciprocal),
     }
