@@ -3,15 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-DATA   ?=
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test lint clean help
 
 help:
 	@echo "make demo   install, convert the embedded shop, train A2D-MTL and rivals, print the table"
 	@echo "make test   all tests"
 	@echo "make lint   ruff and mypy"
-	@echo "make bench  speed, side by side with stock RecBole (DATA=dataset_atomic/NAME for real data)"
 
 # torch first and by its exact version: a plain 'torch' may bring gigabytes of GPU libraries.
 $(READY): setup.py constraints.txt
@@ -31,9 +29,6 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-bench: $(READY)
-	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
