@@ -117,7 +117,8 @@ class Experiment:
         trainer = self._trainer(self.data.final, "fitted")
         ranks = self._rank(trainer, self.data.final)
         seconds = time.perf_counter() - started
-        return self._record(trainer, ranks, epochs=0, seconds=seconds), ranks
+        record = self._record(trainer, self.data.final, ranks, epochs=0, seconds=seconds)
+        return record, ranks
 
     def _clean(self) -> tuple[records.Record, IntArray]:
         logger.info("%s: choosing the epoch on the validation sessions", self.name)
@@ -133,7 +134,7 @@ class Experiment:
             dataset = self.data.unrefitted
             trainer.load_best()
         ranks = self._rank(trainer, dataset)
-        return self._record(trainer, ranks, epochs=epochs, valid=valid), ranks
+        return self._record(trainer, dataset, ranks, epochs=epochs, valid=valid), ranks
 
     def _test_selected(self) -> tuple[records.Record, IntArray]:
         logger.warning("%s: the TEST rows choose the epoch; for comparison only", self.name)
@@ -142,7 +143,7 @@ class Experiment:
         epochs = trainer.progress.best_epoch + 1
         trainer.load_best()
         ranks = self._rank(trainer, self.data.final)
-        record = self._record(trainer, ranks, epochs=epochs)
+        record = self._record(trainer, self.data.final, ranks, epochs=epochs)
         record.test_selected = best_of_each(self.history)
         return record, ranks
 
@@ -175,13 +176,14 @@ class Experiment:
     def _record(
         self,
         trainer: SessionTrainer,
+        dataset: SessionDataset,
         ranks: IntArray,
         *,
         epochs: int,
         seconds: float | None = None,
         valid: dict[str, float] | None = None,
     ) -> records.Record:
-        dataset, rows = self.data.final, self.data.final.evaluation_rows
+        rows = dataset.evaluation_rows
         spent = sum(epoch["seconds"] for epoch in self.history) if seconds is None else seconds
         return records.Record(
             run=self.name,
@@ -205,7 +207,7 @@ class Experiment:
             machine=records.machine(torch.get_num_threads()),
             data_fingerprint=self.data.fingerprint(),
             commit=self.commit,
-            missed_rows=missed_rows(self.data.final),
+            missed_rows=missed_rows(dataset),
             history=self.history,
             diagnostics=diagnostics(trainer.model, dataset),
         )

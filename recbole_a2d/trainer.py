@@ -86,6 +86,7 @@ class SessionTrainer(Trainer):
         self.weight_decay = float(config["weight_decay"])
         self.epochs = int(config["epochs"])
         self.stopping_step = int(config["stopping_step"])
+        self.stopping_min_steps = int(config["stopping_min_steps"] or 0)
         self.clip_grad_norm = config["clip_grad_norm"]
         self.valid_metric = config["valid_metric"].lower()
         self.show_progress = bool(config["show_progress"])
@@ -137,7 +138,7 @@ class SessionTrainer(Trainer):
             self.resume()
         while not self.progress.finished and self.progress.next_epoch < self.epochs:
             result = self._run_epoch(train_data, valid_data)
-            better = self._note(result, valid_data is not None)
+            better = self._note(result, valid_data is not None, len(train_data))
             if saved:
                 self._save(better)
             if verbose:
@@ -211,8 +212,8 @@ class SessionTrainer(Trainer):
         if hook is not None:
             hook(epoch)
 
-    def _note(self, result: EpochResult, validated: bool) -> bool:
-        """Enter an epoch's result; True where its model is the one to keep."""
+    def _note(self, result: EpochResult, validated: bool, steps: int) -> bool:
+        """Enter the result of an epoch of so many steps; True where its model is to be kept."""
         progress = self.progress
         progress.history.append(result)
         progress.next_epoch = result.epoch + 1
@@ -223,7 +224,10 @@ class SessionTrainer(Trainer):
         better = score > progress.best_score
         if better:
             progress.best_score, progress.best_epoch = score, result.epoch
-        progress.finished = result.epoch - progress.best_epoch >= self.stopping_step
+        patient = result.epoch - progress.best_epoch < self.stopping_step
+        # An epoch of a small data set is a few steps, too few to judge a model by.
+        early = progress.next_epoch * steps < self.stopping_min_steps
+        progress.finished = not (patient or early)
         return better
 
     def _best_metrics(self) -> dict[str, float]:

@@ -148,13 +148,19 @@ class CategoryEncoder(nn.Module):
         state = self.sequence(self.dropout(of_click), lengths)
         return CategoryView(table, of_click, masked_mean(of_click, mask), state)
 
-    def loss(self, view: CategoryView, targets: Tensor) -> Tensor:
-        """Cross-entropy of the target's category (Eq. 23-24); rows without one (0) left out.
-
-        Shapes: targets ``[B]`` -> scalar, 0 where no row has a category.
-        """
-        known = targets > 0
-        logits = view.state[known] @ view.table[1:].T
-        return F.cross_entropy(logits.float(), targets[known] - 1, reduction="sum") / max(
-            int(known.sum()), 1
+    def log_probabilities(self, view: CategoryView) -> Tensor:
+        """Log-softmax over the categories (Eq. 23), ``[B, M + 1]``; -inf for none (0)."""
+        logits = (view.state @ view.table.T).float()
+        return logits.index_fill(1, logits.new_zeros(1, dtype=torch.long), -torch.inf).log_softmax(
+            1
         )
+
+
+def category_loss(log_probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of the target's category (Eq. 24); rows without one (0) left out.
+
+    Shapes: log_probabilities ``[B, M + 1]``, targets ``[B]`` -> scalar, 0 where no row has one.
+    """
+    known = targets > 0
+    total = F.nll_loss(log_probabilities[known], targets[known], reduction="sum")
+    return total / max(int(known.sum()), 1)

@@ -8,7 +8,7 @@ place, chunk of rows by chunk of rows so that the softmax passes run in cache.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,7 +35,12 @@ def all_scores(session_vectors: Tensor, item_table: Tensor) -> Tensor:
         return session_vectors.float() @ item_table.float().T
 
 
-def full_softmax_loss(session_vectors: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:
+def full_softmax_loss(
+    session_vectors: Tensor,
+    item_table: Tensor,
+    targets: Tensor,
+    mixture: TargetMixture | None = None,
+) -> Tensor:
     """Mean cross-entropy of the softmax over all candidates (Eq. 22 as the lineage runs it).
 
     The pad row of the table is no class: it gets no probability and no gradient.
@@ -44,35 +49,69 @@ def full_softmax_loss(session_vectors: Tensor, item_table: Tensor, targets: Tens
         session_vectors: ``[B, D]``.
         item_table: ``[N + 1, D]``, row 0 the pad.
         targets: item ids from 1 to N, ``[B]``.
+        mixture: where the softmax is one part of a mixture, what the target has from the rest.
 
     Returns:
         Scalar loss in float32. First-order gradients only.
     """
-    loss: Tensor = _FullSoftmax.apply(session_vectors, item_table, targets)
+    log_share, log_rest = (None, None) if mixture is None else mixture
+    loss: Tensor = _FullSoftmax.apply(session_vectors, item_table, targets, log_share, log_rest)
     return loss
+
+
+class TargetMixture(NamedTuple):
+    r"""The target's probability where the softmax is one of several parts of the answer.
+
+    .. math:: p(y) = e^{share}\, softmax(y) + e^{rest}
+
+    Attributes:
+        log_share: log of the softmax's weight, ``[B]``.
+        log_rest: log of what the other parts give the target, their weights included, ``[B]``.
+    """
+
+    log_share: Tensor
+    log_rest: Tensor
 
 
 class _FullSoftmax(torch.autograd.Function):
     """Forward computes the gradients too; backward only scales them by the loss's own."""
 
     @staticmethod
-    def forward(ctx: Any, sessions: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        sessions: Tensor,
+        table: Tensor,
+        targets: Tensor,
+        log_share: Tensor | None,
+        log_rest: Tensor | None,
+    ) -> Tensor:
         dtype = working_dtype(sessions)
-        with torch.autocast(sessions.device.type, enabled=False):
-            sessions_low = sessions.detach().to(dtype)
-            candidates = table.detach()[1:].to(dtype)
-            classes = targets - 1
-            losses, errors, session_grad = _softmax_passes(sessions_low, candidates, classes)
-            table_grad = torch.zeros_like(table)
-            table_grad[1:] = errors.T @ sessions_low
         rows = len(targets)
-        ctx.save_for_backward(session_grad.to(sessions.dtype) / rows, table_grad.div_(rows))
+        with torch.autocast(sessions.device.type, enabled=False):
+            low = sessions.detach().to(dtype)
+            candidates = table.detach()[1:].to(dtype)
+            losses, errors, session_grad = _softmax_passes(low, candidates, targets - 1)
+            share_grad = rest_grad = None
+            if log_share is not None and log_rest is not None:
+                # A row's gradient shrinks to the softmax's share of its target's probability.
+                log_softmax = log_share.detach().float() - losses
+                losses = -torch.logaddexp(log_softmax, log_rest.detach().float())
+                kept = (log_softmax + losses).exp()
+                share_grad = (-kept / rows).to(log_share.dtype)
+                rest_grad = ((kept - 1) / rows).to(log_rest.dtype)
+                session_grad *= kept.unsqueeze(1)
+                low = low * kept.unsqueeze(1).to(dtype)
+            table_grad = torch.zeros_like(table)
+            table_grad[1:] = errors.T @ low
+        ctx.mixed = share_grad is not None
+        parts = (session_grad.to(sessions.dtype) / rows, table_grad.div_(rows))
+        ctx.save_for_backward(*parts, *((share_grad, rest_grad) if ctx.mixed else ()))
         return losses.mean()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        session_grad, table_grad = ctx.saved_tensors
-        return session_grad * grads[0], table_grad * grads[0], None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        session_grad, table_grad, *mixture_grads = (saved * grads[0] for saved in ctx.saved_tensors)
+        return session_grad, table_grad, None, *(mixture_grads or (None, None))
 
 
 def _softmax_passes(

@@ -119,7 +119,8 @@ class SparseReadout(nn.Module):
 
     def __init__(self, dim: int, context_dim: int | None) -> None:
         super().__init__()
-        self.score = nn.Linear(dim, 1)
+        # a softmax-like weight knows no bias
+        self.score = nn.Linear(dim, 1, bias=False)
         self.sparsity = AdaptiveSparsity(context_dim) if context_dim else None
 
     def forward(

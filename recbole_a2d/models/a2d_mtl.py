@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from recbole.data.interaction import Interaction
@@ -26,8 +27,16 @@ from recbole_a2d.data.graphs import (
 )
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.answer_mixture import (
+    AnswerMixture,
+    CategoryPopularity,
+    Mixed,
+    point,
+    pointed_at,
+    target_mixture,
+)
 from recbole_a2d.layers.attention_report import attention_report
-from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView
+from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView, category_loss
 from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
@@ -61,12 +70,14 @@ class Encoded:
         categories: None without a category part.
         read: the sparse attention's result; None where it is replaced by the mean.
         mask: clicks, not pads, ``[B, T]``.
+        mixed: the parts of the answer; None where the softmax over all items is all of it.
     """
 
     session: Tensor
     categories: CategoryView | None
     read: ReadSession | None
     mask: Tensor
+    mixed: Mixed | None = None
 
 
 class A2DMTL(SequentialRecommender):
@@ -98,6 +109,7 @@ class A2DMTL(SequentialRecommender):
         if config["readout"] == "with_last":
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = self._session_bank(config, dataset)
+        self.mixture = self._mixture(config, dataset)
         self.dropout = nn.Dropout(config["embedding_dropout"])
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
         self.register_load_state_dict_post_hook(_forget_ranking_tables)
@@ -154,6 +166,19 @@ class A2DMTL(SequentialRecommender):
                 "the leak audit and its figures are not results"
             )
         return BatchBank(neighbors, mask_own_session=mode == "batch_masked")
+
+    def _mixture(self, config: Any, dataset: SessionDataset) -> AnswerMixture | None:
+        self.popularity = None
+        if config["mix_category"] and self.category is not None:
+            counts = torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
+            self.popularity = CategoryPopularity(counts, self.category_of_item.clone())
+        parts = int(bool(config["mix_own_items"])) + int(self.popularity is not None)
+        if parts == 0:
+            return None
+        views = 1 if self.category is None else 2
+        return AnswerMixture(
+            self.dim, parts, clicks=views, states=views, max_length=dataset.max_length
+        )
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
@@ -217,7 +242,12 @@ class A2DMTL(SequentialRecommender):
             session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
         if self.bank is not None:
             session = session + self._neighbors(interaction, masked_mean(clicks, mask))
-        return Encoded(session, view, read, mask)
+        mixed = None
+        if self.mixture is not None:
+            of_click = (clicks,) if view is None else (clicks, view.of_click)
+            states = (session,) if view is None else (session, view.state)
+            mixed = self.mixture(prefixes, lengths, mask, of_click, states)
+        return Encoded(session, view, read, mask, mixed)
 
     def _encode_clicks(self, interaction: Interaction, table: Tensor) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
@@ -292,19 +322,55 @@ class A2DMTL(SequentialRecommender):
         categories = self.category_table()
         table = self.item_table(categories)
         encoded = self.encode(interaction, categories, table)
-        targets = interaction[self.POS_ITEM_ID]
-        item_loss = full_softmax_loss if self.switches["loss"] == "ce" else softmax_bce_loss
-        loss = item_loss(self.score_vectors(encoded), self.score_table(categories, table), targets)
-        if self.category is None or encoded.categories is None:
+        of_category = self._log_categories(encoded)
+        score_table = self.score_table(categories, table)
+        loss = self._item_loss(interaction, encoded, of_category, score_table)
+        if of_category is None:
             return loss
-        category_loss = self.category.loss(encoded.categories, self.category_of_item[targets])
-        return loss + self.switches["category_weight"] * category_loss
+        targets = self.category_of_item[interaction[self.POS_ITEM_ID]]
+        return loss + self.switches["category_weight"] * category_loss(of_category, targets)
+
+    def _log_categories(self, encoded: Encoded) -> Tensor | None:
+        if self.category is None or encoded.categories is None:
+            return None
+        return self.category.log_probabilities(encoded.categories)
+
+    def _item_loss(
+        self,
+        interaction: Interaction,
+        encoded: Encoded,
+        of_category: Tensor | None,
+        score_table: Tensor,
+    ) -> Tensor:
+        vectors, targets = self.score_vectors(encoded), interaction[self.POS_ITEM_ID]
+        if self.switches["loss"] == "bce_softmax":
+            return softmax_bce_loss(vectors, score_table, targets)
+        if encoded.mixed is None:
+            return full_softmax_loss(vectors, score_table, targets)
+        parts = []
+        if self.switches["mix_own_items"]:
+            parts.append(pointed_at(encoded.mixed.pointer, interaction[self.ITEM_SEQ], targets))
+        if self.popularity is not None and of_category is not None:
+            parts.append(self.popularity.of_targets(of_category, targets))
+        mixture = target_mixture(encoded.mixed, parts)
+        return full_softmax_loss(vectors, score_table, targets, mixture)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of all items, ``[B, N + 1]``."""
+        """Scores of all items, ``[B, N + 1]``: probabilities where the answer is a mixture."""
         categories, table, score_table = self._tables()
         encoded = self.encode(interaction, categories, table)
-        return all_scores(self.score_vectors(encoded), score_table)
+        scores = all_scores(self.score_vectors(encoded), score_table)
+        if encoded.mixed is None:
+            return scores
+        scores[:, 0] = -torch.inf
+        shares = encoded.mixed.log_shares.exp().unbind(1)
+        mixed = scores.softmax(1).mul_(shares[0].unsqueeze(1))
+        if self.switches["mix_own_items"]:
+            point(mixed, encoded.mixed.pointer, interaction[self.ITEM_SEQ], shares[1])
+        of_category = self._log_categories(encoded)
+        if self.popularity is not None and of_category is not None:
+            self.popularity.add_to(mixed, of_category, shares[-1])
+        return mixed
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
         """Category, item and score table; kept while ranking, dropped by on_epoch_start."""
@@ -350,3 +416,8 @@ def _check_switches(config: Any) -> None:
     for key, words in SWITCHES.items():
         if config[key] not in words:
             raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
+    if config["loss"] == "bce_softmax" and (config["mix_own_items"] or config["mix_category"]):
+        raise UserError(
+            "loss bce_softmax knows one softmax only: "
+            "add --mix_own_items=false --mix_category=false"
+        )

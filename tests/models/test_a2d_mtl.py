@@ -62,12 +62,21 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("item_position", False),
     ("keep_self_transitions", True),
     ("category_layers", 2),
+    ("mix_own_items", False),
+    ("mix_category", True),
 ]
+
+
+def test_mixture_and_printed_loss_do_not_meet(build: Any) -> None:
+    with pytest.raises(UserError, match="bce_softmax knows one softmax only"):
+        build(loss="bce_softmax")
 
 
 @pytest.mark.parametrize(("key", "value"), EVERY_SWITCH)
 def test_every_switch_runs_and_differs(key: str, value: Any, build: Any, checks: Any) -> None:
-    model = build(**{key: value})
+    # the printed loss knows one softmax, not a mixture
+    mixed = value != "bce_softmax"
+    model = build(**{"mix_own_items": mixed, "mix_category": mixed, key: value})
     checks.depends_on_prefix(model)
     checks.trains_in_bfloat16(model)
     if not str(value).startswith("batch_"):

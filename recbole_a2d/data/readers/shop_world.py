@@ -46,15 +46,15 @@ class ShopSize:
         max_clicks: longest session.
     """
 
-    categories: int = 50
-    items_per_category: int = 12
+    categories: int = 30
+    items_per_category: int = 40
     intents: int = 2
-    own_order: int = 12
+    own_order: int = 8
     stay: float = 0.2
-    jump: float = 0.3
+    jump: float = 0.2
     companion: float = 0.1
     best_sellers: int = 4
-    best_seller_share: float = 0.6
+    best_seller_share: float = 0.5
     mean_more_clicks: float = 1.8
     max_clicks: int = 20
 
