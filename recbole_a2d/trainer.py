@@ -196,6 +196,12 @@ class SessionTrainer(Trainer):
         return model.calculate_loss(batch)
 
     def _step(self, batch: Any, loss_function: Callable[..., Any]) -> float:
+        # RecBole's models turn this on for the whole process when they are imported (its SINE
+        # does): it looks for NaN in every gradient, a third of the time of a step.
+        with torch.autograd.set_detect_anomaly(False):
+            return self._plain_step(batch, loss_function)
+
+    def _plain_step(self, batch: Any, loss_function: Callable[..., Any]) -> float:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.dtype, self.device):
             loss = loss_function(batch)
