@@ -101,16 +101,21 @@ class _FullSoftmax(torch.autograd.Function):
                 rest_grad = ((kept - 1) / rows).to(log_rest.dtype)
                 session_grad *= kept.unsqueeze(1)
                 low = low * kept.unsqueeze(1).to(dtype)
-            table_grad = torch.zeros_like(table)
-            table_grad[1:] = errors.T @ low
+            table_grad = torch.empty_like(table)
+            table_grad[0] = 0
+            # The mean over rows is taken on the sessions: the table is the larger by far.
+            table_grad[1:] = errors.T @ (low / rows)
         ctx.mixed = share_grad is not None
-        parts = (session_grad.to(sessions.dtype) / rows, table_grad.div_(rows))
+        parts = (session_grad.to(sessions.dtype) / rows, table_grad)
         ctx.save_for_backward(*parts, *((share_grad, rest_grad) if ctx.mixed else ()))
         return losses.mean()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        session_grad, table_grad, *mixture_grads = (saved * grads[0] for saved in ctx.saved_tensors)
+        saved = list(ctx.saved_tensors)
+        if not bool(grads[0] == 1):
+            saved = [grad * grads[0] for grad in saved]
+        session_grad, table_grad, *mixture_grads = saved
         return session_grad, table_grad, None, *(mixture_grads or (None, None))
 
 

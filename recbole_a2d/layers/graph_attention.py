@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.edge_scores import edge_scores
+
 
 class GraphAttention(nn.Module):
     r"""One head of attention over a node's neighbours and itself, edge weights included.
@@ -44,9 +46,11 @@ class GraphAttention(nn.Module):
         """
         nodes = torch.cat([center.unsqueeze(1), neighbors], dim=1)
         edges = torch.cat([weights.new_ones(len(weights), 1), weights], dim=1)
-        from_neighbor = F.embedding(nodes, self.score_neighbor(vectors))
-        from_center = F.embedding(center, self.score_center(vectors)).unsqueeze(1)
-        scores = self._scores(from_center, from_neighbor, edges)
+        rows = torch.arange(len(center), device=center.device).repeat_interleave(nodes.shape[1])
+        from_center = self.score_center(F.embedding(center, vectors))
+        scores = self._scores(
+            from_center, self.score_neighbor(vectors), rows, nodes.flatten(), edges.flatten()
+        ).view_as(edges)
         attention = scores.masked_fill(edges <= 0, -torch.inf).softmax(dim=1)
         mixed = torch.bmm(
             attention.unsqueeze(1).to(vectors.dtype), F.embedding(nodes, vectors)
@@ -66,16 +70,31 @@ class GraphAttention(nn.Module):
         itself = torch.arange(count, device=vectors.device)
         source, target = torch.cat([source, itself]), torch.cat([target, itself])
         edges = torch.cat([weights, weights.new_ones(count)])
-        from_neighbor = F.embedding(target, self.score_neighbor(vectors))
-        from_center = F.embedding(source, self.score_center(vectors))
-        scores = vectors.new_full((count, count), -torch.inf)
-        scores = scores.index_put((source, target), self._scores(from_center, from_neighbor, edges))
+        of_edges = self._scores(
+            self.score_center(vectors), self.score_neighbor(vectors), source, target, edges
+        )
+        scores = of_edges.new_full((count, count), -torch.inf)
+        scores = scores.index_put((source, target), of_edges)
         return self.value(scores.softmax(dim=1) @ vectors).to(vectors.dtype)
 
-    def _scores(self, from_center: Tensor, from_neighbor: Tensor, edges: Tensor) -> Tensor:
-        hidden = from_neighbor + from_center
-        hidden = hidden + edges.unsqueeze(-1).to(hidden.dtype) * self.score_edge.to(hidden.dtype)
-        return self.score(F.leaky_relu(hidden, self.negative_slope)).squeeze(-1).float()
+    def _scores(
+        self,
+        from_center: Tensor,
+        from_neighbor: Tensor,
+        center: Tensor,
+        neighbor: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
+        return edge_scores(
+            from_center,
+            from_neighbor,
+            center,
+            neighbor,
+            weights,
+            self.score_edge,
+            self.score.weight.squeeze(0),
+            self.negative_slope,
+        )
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""

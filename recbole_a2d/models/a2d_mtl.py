@@ -42,6 +42,7 @@ from recbole_a2d.layers.item_encoder import ItemGraphEncoder
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
+from recbole_a2d.layers.unit_rows import unit_rows
 
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
@@ -298,7 +299,7 @@ class A2DMTL(SequentialRecommender):
             items = torch.arange(len(table), device=table.device)
             table = self.item_graph.encode(table, items)
         if self.switches["score"] == "cosine":
-            table = F.normalize(table, dim=1)
+            table = unit_rows(table)
         if self.switches["category_scores"] == "prior" and categories is not None:
             of_item = F.embedding(self.category_of_item, categories)
             table = torch.cat([table, of_item.to(table.dtype)], dim=1)
