@@ -4,11 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint clean help
+.PHONY: demo test bench lint clean help
 
 help:
 	@echo "make demo   install, convert the embedded shop, train A2D-MTL and rivals, print the table"
 	@echo "make test   all tests"
+	@echo "make bench  speed against the floor and against stock RecBole, side by side"
 	@echo "make lint   ruff and mypy"
 
 # torch first and by its exact version: a plain 'torch' may bring gigabytes of GPU libraries.
@@ -24,6 +25,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q
+
+# BENCH="--data dataset_atomic/diginetica" takes converted real data.
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(READY)
 	$(BIN)/ruff check .

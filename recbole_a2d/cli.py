@@ -12,6 +12,12 @@ COMMANDS = {
     "run": ("recbole_a2d.run", "train and test one model (the default)"),
     "convert": ("recbole_a2d.convert", "raw click logs to atomic files"),
     "demo": ("recbole_a2d.demo", "embedded shop: convert, train, compare"),
+    "benchmark": ("recbole_a2d.benchmark.runner", "the grids behind the tables; resumable"),
+    "tune": ("recbole_a2d.tune.command", "search a model's settings on the validation sessions"),
+    "recommend": (
+        "recbole_a2d.recommend_command",
+        "next items of new sessions, from a finished run",
+    ),
     "report": ("recbole_a2d.benchmark.report", "a page of tables and plots"),
     "table": ("recbole_a2d.benchmark.table", "compare the records of a results folder"),
 }
@@ -35,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("recbole_a2d").setLevel(logging.INFO)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP + "\n".join(f"  {name:<10}{about}" for name, (_, about) in COMMANDS.items()))
+        print(HELP + "\n".join(f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()))
         print("\nOptions of a command: run_recbole_a2d.py COMMAND --help")
         return 0
     name = words.pop(0) if words[0] in COMMANDS else "run"

@@ -23,6 +23,7 @@ from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.registry import model_class
+from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
 IntArray = NDArray[np.int64]
@@ -30,7 +31,9 @@ PROTOCOLS = ("clean", "test_selected")
 logger = logging.getLogger("recbole_a2d")
 
 
-def run_experiment(config: Any, model: str, *, fresh: bool = False) -> records.Record:
+def run_experiment(
+    config: Any, model: str, *, fresh: bool = False, command: str | None = None
+) -> records.Record:
     """Train, choose the epoch, refit, test and write the record.
 
     Protocol ``clean``: the epoch is chosen by the validation sessions; with ``refit`` a new
@@ -44,6 +47,7 @@ def run_experiment(config: Any, model: str, *, fresh: bool = False) -> records.R
         config: of :func:`recbole_a2d.config.build_config`.
         model: registry name.
         fresh: forget what an earlier run with these settings left.
+        command: for the record; by default the command line this process was started with.
 
     Raises:
         UserError: the data set is missing or damaged, or does not fit the model.
@@ -59,7 +63,7 @@ def run_experiment(config: Any, model: str, *, fresh: bool = False) -> records.R
     elif path.exists():
         logger.info("%s is finished already; --fresh runs it again", name)
         return records.read_record(path)
-    record, ranks = Experiment(config, model, name, folder).run()
+    record, ranks = Experiment(config, model, name, folder, command).run()
     records.write_record(results, record, ranks)
     for phase in folder.glob("*/last.pt"):
         phase.unlink()
@@ -95,7 +99,9 @@ class Experiment:
         folder: for its checkpoints, one subfolder a phase.
     """
 
-    def __init__(self, config: Any, model: str, name: str, folder: Path) -> None:
+    def __init__(
+        self, config: Any, model: str, name: str, folder: Path, command: str | None = None
+    ) -> None:
         self.config = config
         self.model = model
         self.name = name
@@ -103,6 +109,7 @@ class Experiment:
         self.data = ExperimentData(read_atomic(dataset_folder(config)), config)
         self.history: list[dict[str, Any]] = []
         self.commit = records.source_commit()
+        self.command = command or records.command_line(sys.argv)
 
     def run(self) -> tuple[records.Record, IntArray]:
         """Train and test; returns the record and the rank of each test row's target."""
@@ -183,6 +190,7 @@ class Experiment:
         seconds: float | None = None,
         valid: dict[str, float] | None = None,
     ) -> records.Record:
+        write_saved_run(self.folder / FINAL, self.model, self.config, dataset, trainer)
         rows = dataset.evaluation_rows
         spent = sum(epoch["seconds"] for epoch in self.history) if seconds is None else seconds
         return records.Record(
@@ -201,7 +209,7 @@ class Experiment:
             categories=dataset.n_categories - 1,
             test=metrics_from_ranks(ranks, self.config["topk"]),
             valid=valid or {},
-            command=records.command_line(sys.argv),
+            command=self.command,
             config=plain_settings(self.config),
             versions=records.versions(),
             machine=records.machine(torch.get_num_threads()),

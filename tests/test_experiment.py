@@ -160,3 +160,14 @@ def test_missing_data_set_says_how_to_make_it(shop_config: Any) -> None:
 def test_unknown_protocol(protocol: str, shop_config: Any) -> None:
     with pytest.raises(UserError, match="clean or test_selected"):
         run_experiment(shop_config(protocol=protocol), "GRU4Rec")
+
+
+def test_without_refit_the_chosen_model_is_tested_on_what_it_knows(shop_config: Any) -> None:
+    """Items that only the validation sessions know have no row in its tables."""
+    config = shop_config("A2DMTL", epochs=1, refit=False)
+    data = ExperimentData(read_atomic(dataset_folder(config)), config)
+    assert data.final.n_items > data.unrefitted.n_items, "the case this test is about"
+    record = run_experiment(config, "A2DMTL")
+    assert record.items == data.unrefitted.n_items - 1
+    assert record.train_rows == len(data.unrefitted.train_rows)
+    assert record.diagnostics

@@ -1,31 +1,42 @@
-"""``report``: one self-contained page with the tables and curves of a results folder."""
+"""``report``: one self-contained page of a results folder, and its Markdown twin."""
 
 from __future__ import annotations
 
-import html
-import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import plotly.graph_objects as graph
-from plotly.offline import get_plotlyjs
-
-from recbole_a2d.benchmark.table import METRICS, comparable, identifier
+from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.details import details_tables, group_facts
+from recbole_a2d.benchmark.entries import Group, comparable
+from recbole_a2d.benchmark.figures.attention import attention
+from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.learning import learning_curves
+from recbole_a2d.benchmark.figures.ranks import rank_plots
+from recbole_a2d.benchmark.figures.style import Plot
+from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
+from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.leak import read_label_shares
+from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
+from recbole_a2d.benchmark.side_by_side import (
+    main_groups,
+    side_by_side,
+    table2_rows,
+    table3_rows,
+)
+from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.command_line import split_pairs
+from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import Record, read_ranks, read_records
+from recbole_a2d.records import read_records
 
-HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE]
+HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
-Writes one HTML page (default RESULTS/report.html) that needs no network: tables, learning
-curves, time against accuracy, hit rate by cut-off. Every figure links to its record."""
+Writes one HTML page (default RESULTS/report.html) that needs no network, and its Markdown twin
+beside it: Table 2 and Table 3 beside the paper's figures, Figure 3, the leak audit, and for every
+data set differences with intervals, learning curves, time against accuracy, ranks by prefix
+length and popularity, attention. Every figure links to its record."""
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:1em 0}td,th{padding:.3em .8em;border-bottom:1px solid #ddd;
-text-align:right}td:first-child,th:first-child{text-align:left}.best{font-weight:700}
-h2{margin-top:2.5em;border-bottom:2px solid #333}.note{color:#666}a{color:#06c}
-"""
+TITLE = "Session-based recommendation: results"
 
 
 def main(arguments: list[str]) -> None:
@@ -36,106 +47,107 @@ def main(arguments: list[str]) -> None:
         return
     folder = Path(given.pop("results", "results"))
     out = Path(given.pop("out", folder / "report.html"))
+    data_path = Path(given.pop("data_path", "dataset_atomic"))
     if given:
         raise UserError(f"unknown option --{next(iter(given))}; report --help lists them")
-    print(f"report: {write_report(folder, out)}")
+    print(f"report: {write_report(folder, out, data_path)}")
 
 
-def write_report(folder: Path, out: Path) -> Path:
-    """Make the page of a results folder.
+def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic")) -> Path:
+    """Make the page of a results folder and, beside it, ``.md`` with the same.
+
+    Args:
+        folder: results folder.
+        out: the HTML file; links to records go to ``records/`` beside it.
+        data_path: folder of the data sets, for what ``results/rows`` does not hold yet.
 
     Raises:
-        UserError: there are no records.
+        UserError: there are no records, or one cannot be read.
     """
-    groups = comparable(read_records(folder))
-    if not groups:
+    records = list(read_records(folder))
+    if not records:
         raise UserError(f"no records in {folder}/records; run a model first")
-    sections = "\n".join(_section(folder, out.parent, group) for group in groups)
-    page = (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>recbole_a2d results</title>"
-        f"<style>{STYLE}</style><script>{get_plotlyjs()}</script>"
-        f"<h1>Session-based recommendation: results</h1>{sections}</html>\n"
-    )
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, out)
+    statistics = Statistics(folder, data_path)
+    groups = comparable(records)
+    parts = [*paper_parts(groups, statistics), *dataset_parts(groups, statistics)]
+    intro = _intro(groups, len(records))
+    _write(out, html_page(TITLE, intro, parts, records))
+    _write(out.with_suffix(".md"), markdown_page(TITLE, intro, parts))
     return out
 
 
-def _section(folder: Path, home: Path, records: list[Record]) -> str:
-    first = records[0]
-    intro = (
-        f"<h2>{html.escape(first.dataset)}</h2><p class='note'>{first.train_rows:,} training rows, "
-        f"{first.test_rows:,} test rows, {first.items:,} items, {first.categories:,} categories; "
-        f"protocol {html.escape(first.protocol)}, preset {html.escape(first.preset)}.</p>"
+def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
+    """Tables 2 and 3, Figure 3 and the leak audit, for every preset with whole runs."""
+    presets = sorted({group.preset for group in groups if group.whole})
+    chosen = {preset: main_groups(groups, preset) for preset in presets}
+    table2, table3 = Part("Table 2: models", 2), Part("Table 3: parts of A2D-MTL", 2)
+    figure3 = Part("Figure 3: weight of the category task", 2, contents_title="Figure 3: lambda")
+    audit = Part("Leak audit", 2)
+    for preset, here in chosen.items():
+        title = f"Preset {preset}"
+        table2.blocks.append(side_by_side(title, table2_rows(), here, statistics, "table2"))
+        if any(group.find(OURS, row.variant) for group in here for row in table3_rows()):
+            table3.blocks.append(side_by_side(title, table3_rows(), here, statistics, "table3"))
+        figure3.blocks += _present([category_weight(title, here)])
+        audit.blocks += _present([_audit(group, statistics) for group in here])
+    for part, suite in ((table3, "table3"), (figure3, "figure3"), (audit, "leak")):
+        part.blocks = part.blocks or [_not_run(suite)]
+    return [table2, table3, figure3, audit]
+
+
+def dataset_parts(groups: Sequence[Group], statistics: Statistics) -> Iterator[Part]:
+    """A section a data set, a subsection for each of its groups."""
+    for dataset in sorted({group.dataset for group in groups}):
+        yield Part(f"Data set {dataset}", 2, contents_title=dataset)
+        for group in groups:
+            if group.dataset == dataset:
+                yield Part(_group_title(group), 3, _group_blocks(group, statistics), _short(group))
+
+
+def _group_blocks(group: Group, statistics: Statistics) -> list[Block]:
+    plots = [time_against_accuracy(group), learning_curves(group)]
+    plots += [*rank_plots(group, statistics), attention(group)]
+    return [group_facts(group), *details_tables(group, statistics), *_present(plots)]
+
+
+def _audit(group: Group, statistics: Statistics) -> Plot | None:
+    shares = read_label_shares(statistics.results, group.dataset, group.fingerprint)
+    return leak_audit(group, shares)
+
+
+def _present(plots: Sequence[Plot | None]) -> list[Block]:
+    return [plot for plot in plots if plot is not None]
+
+
+def _not_run(suite: str) -> str:
+    return f"No records yet: python run_recbole_a2d.py benchmark {suite} --dataset NAME"
+
+
+def _group_title(group: Group) -> str:
+    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:g} of the training"
+    return (
+        f"{group.dataset}: protocol {group.protocol}, preset {group.preset}{share} "
+        f"({group.fingerprint[:8]})"
     )
-    plots = [_accuracy_over_time(records), _learning_curves(records), _hit_curve(folder, records)]
-    drawn = "".join(plot.to_html(full_html=False, include_plotlyjs=False) for plot in plots)
-    return intro + _table(folder, home, records) + drawn
 
 
-def _table(folder: Path, home: Path, records: list[Record]) -> str:
-    best = {name: max(record.test[name] for record in records) for name, _ in METRICS}
-    head = "".join(f"<th>{label}</th>" for _, label in METRICS)
-    rows = []
-    for record in sorted(records, key=lambda record: -record.test["mrr@20"]):
-        target = os.path.relpath(folder / "records" / f"{record.run}.json", home)
-        name = f"<td><a href='{html.escape(target)}'>{html.escape(identifier(record))}</a></td>"
-        figures = "".join(
-            f"<td class='{'best' if record.test[key] == best[key] else ''}'>"
-            f"{100 * record.test[key]:.2f}</td>"
-            for key, _ in METRICS
-        )
-        rows.append(
-            f"<tr>{name}{figures}<td>{record.epochs}</td><td>{record.seconds:.0f}</td></tr>"
-        )
-    title_row = f"<tr><th>model</th>{head}<th>epochs</th><th>seconds</th></tr>"
-    return f"<table>{title_row}{''.join(rows)}</table>"
+def _short(group: Group) -> str:
+    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:g}"
+    return f"{group.protocol}, {group.preset}{share}"
 
 
-def _accuracy_over_time(records: list[Record]) -> graph.Figure:
-    figure = graph.Figure(
-        graph.Scatter(
-            x=[record.seconds for record in records],
-            y=[100 * record.test["mrr@20"] for record in records],
-            text=[identifier(record) for record in records],
-            mode="markers+text",
-            textposition="top center",
-        )
+def _intro(groups: Sequence[Group], count: int) -> str:
+    datasets = sorted({group.dataset for group in groups})
+    return (
+        f"{count} records on {', '.join(datasets)}. Next-click prediction, full ranking over all "
+        "training items, ties counted against the model; P@20 is the share of test rows whose "
+        "target is among the first 20, MRR@20 the mean reciprocal rank. Click a figure or a point "
+        "for its record. Figures of the paper stand in columns of their own and are never mixed "
+        "with ours."
     )
-    return _titled(figure, "Accuracy against training time", "seconds", "test MRR@20", log=True)
 
 
-def _learning_curves(records: list[Record]) -> graph.Figure:
-    figure = graph.Figure()
-    for record in records:
-        epochs = [epoch for epoch in record.history if epoch["valid"]]
-        if epochs:
-            figure.add_scatter(
-                x=[epoch["epoch"] + 1 for epoch in epochs],
-                y=[100 * epoch["valid"]["mrr@20"] for epoch in epochs],
-                name=identifier(record),
-                mode="lines+markers",
-            )
-    return _titled(figure, "Validation while training", "epoch", "validation MRR@20")
-
-
-def _hit_curve(folder: Path, records: list[Record]) -> graph.Figure:
-    cutoffs = np.array([1, 2, 3, 5, 10, 20, 50, 100])
-    figure = graph.Figure()
-    for record in records:
-        ranks = read_ranks(folder, record.run)
-        share = [100 * float(((ranks > 0) & (ranks <= cutoff)).mean()) for cutoff in cutoffs]
-        figure.add_scatter(x=cutoffs, y=share, name=identifier(record), mode="lines+markers")
-    return _titled(figure, "Test rows whose target is among the first k", "k", "per cent", log=True)
-
-
-def _titled(
-    figure: graph.Figure, title: str, across: str, up: str, *, log: bool = False
-) -> graph.Figure:
-    figure.update_layout(
-        title=title, xaxis_title=across, yaxis_title=up, template="plotly_white", height=420
-    )
-    if log:
-        figure.update_xaxes(type="log")
-    return figure
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_file(path) as beside:
+        beside.write_text(text, encoding="utf-8")

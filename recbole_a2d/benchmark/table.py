@@ -1,21 +1,32 @@
-"""``table``: the records of a results folder side by side."""
+"""``table``: the records of a results folder side by side, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.details import details_tables, group_facts
+from recbole_a2d.benchmark.entries import Group, comparable
+from recbole_a2d.benchmark.layout import Table, to_markdown
+from recbole_a2d.benchmark.side_by_side import (
+    main_groups,
+    side_by_side,
+    table2_rows,
+    table3_rows,
+)
+from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import Record, read_records
-from recbole_a2d.registry import title
+from recbole_a2d.records import read_records
 
-HELP = """usage: run_recbole_a2d.py table [--results DIR] [--dataset NAME]
+__all__ = ["comparable", "main", "markdown_table", "paper_tables"]
 
-Prints a markdown table for every group of records that may be compared: same data set and
-fingerprint, same preset, same protocol. Best figure of a column in bold."""
+HELP = """usage: run_recbole_a2d.py table [--results DIR] [--dataset NAME] [--data_path DIR]
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"), ("ndcg@20", "NDCG@20"))
+Prints, as Markdown, Table 2 and Table 3 beside the paper's figures, then a table for every
+group of records that may be compared: same data, protocol, preset. Differences carry intervals
+and marks of significance, session by session. What has no record is printed as missing."""
 
 
 def main(arguments: list[str]) -> None:
@@ -25,50 +36,32 @@ def main(arguments: list[str]) -> None:
         print(HELP)
         return
     folder, dataset = Path(given.pop("results", "results")), given.pop("dataset", None)
+    statistics = Statistics(folder, Path(given.pop("data_path", "dataset_atomic")))
     if given:
         raise UserError(f"unknown option --{next(iter(given))}; table --help lists them")
     records = [r for r in read_records(folder) if dataset in (None, r.dataset)]
     if not records:
         raise UserError(f"no records in {folder}/records; run a model first")
-    print("\n\n".join(markdown_table(group) for group in comparable(records)))
+    groups = comparable(records)
+    parts = [to_markdown(table) for table in paper_tables(groups, statistics)]
+    print("\n\n".join([*parts, *(markdown_table(group, statistics) for group in groups)]))
 
 
-def comparable(records: Iterable[Record]) -> list[list[Record]]:
-    """Records in groups that share data, preset, protocol and share of the training data."""
-    groups: dict[tuple[str, ...], list[Record]] = {}
-    for record in records:
-        fraction = str(record.config.get("train_fraction", 1.0))
-        key = (record.dataset, record.data_fingerprint, record.protocol, record.preset, fraction)
-        groups.setdefault(key, []).append(record)
-    return [groups[key] for key in sorted(groups)]
+def markdown_table(group: Group, statistics: Statistics | None = None) -> str:
+    """All results of a group as Markdown, best MRR@20 first; figures in per cent."""
+    tables = [to_markdown(table) for table in details_tables(group, statistics)]
+    return "\n\n".join([f"**{group.dataset}**: {group_facts(group)}", *tables])
 
 
-def markdown_table(records: list[Record]) -> str:
-    """A table of comparable records, best MRR@20 first; figures in per cent."""
-    first = records[0]
-    commits = ", ".join(sorted({record.commit or "?" for record in records}))
-    lines = [
-        f"**{first.dataset}**: {first.train_rows:,} training rows, {first.test_rows:,} test rows, "
-        f"{first.items:,} items, {first.categories:,} categories. Protocol {first.protocol}, "
-        f"preset {first.preset}, commit {commits}.",
-        "",
-        "| model | " + " | ".join(label for _, label in METRICS) + " | epochs | seconds | seed |",
-        "| --- |" + " ---: |" * (len(METRICS) + 3),
-    ]
-    best = {name: max(record.test[name] for record in records) for name, _ in METRICS}
-    for record in sorted(records, key=lambda record: -record.test["mrr@20"]):
-        figures = [_figure(record.test[name], best[name]) for name, _ in METRICS]
-        cells = [identifier(record), *figures, str(record.epochs), f"{record.seconds:.0f}"]
-        lines.append("| " + " | ".join([*cells, str(record.seed)]) + " |")
-    return "\n".join(lines)
-
-
-def identifier(record: Record) -> str:
-    """What tables and plots call a record's model."""
-    name = title(record.model)
-    return name if record.variant == "full" else f"{name} {record.variant}"
-
-
-def _figure(value: float, best: float) -> str:
-    text = f"{100 * value:.2f}"
-    return f"**{text}**" if value == best else text
+def paper_tables(groups: Sequence[Group], statistics: Statistics | None) -> list[Table]:
+    """Table 2 and, where an ablation was run, Table 3; for every preset with whole runs."""
+    tables = []
+    for preset in sorted({group.preset for group in groups if group.whole}):
+        chosen = main_groups(groups, preset)
+        caption = f"Table 2, preset {preset}: models"
+        tables.append(side_by_side(caption, table2_rows(), chosen, statistics, "table2"))
+        ablated = [row for row in table3_rows() if row.variant != "full"]
+        if any(group.find(OURS, row.variant) for group in chosen for row in ablated):
+            caption = f"Table 3, preset {preset}: parts of A2D-MTL"
+            tables.append(side_by_side(caption, table3_rows(), chosen, statistics, "table3"))
+    return tables

@@ -1,0 +1,1 @@
+"""Timing scripts, run from the root of the project."""

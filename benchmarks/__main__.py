@@ -1,0 +1,121 @@
+"""``make bench``: every figure of docs/performance.md in one run.
+
+``python -m benchmarks [--data FOLDER] [--out FILE] [--repeats N]``; without ``--data`` it
+makes up sessions of Diginetica's size and shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from recbole.data import create_dataset, data_preparation
+
+from benchmarks.data import experiment_data, generated, settings, with_prefixes
+from benchmarks.memory import peak_of_training
+from benchmarks.ranking import ranking_jobs
+from benchmarks.steps import floor_step, model_step, stock_config, stock_step
+from benchmarks.timing import Figure, at_least, at_most, medians_in_turn
+
+LARGE = {"train_batch_size": 100, "embedding_size": 256}
+WIDE = {"train_batch_size": 512, "embedding_size": 100}
+
+
+def main() -> None:
+    """Run everything, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of a converted data set")
+    parser.add_argument("--out", type=Path, default=Path("results/bench.json"))
+    parser.add_argument("--repeats", type=int, default=15)
+    given = parser.parse_args()
+    figures = []
+    # Stock RecBole warns of its own use of pandas, page after page.
+    warnings.filterwarnings("ignore", module="recbole")
+    print(f"| figure | value | goal | |   ({describe_machine()})\n| --- | ---: | --- | --- |")
+    with tempfile.TemporaryDirectory() as place:
+        folder = given.data or generated(Path(place) / "made-up")
+        for figure in all_figures(folder, Path(place), given.repeats):
+            figures.append(figure.as_dict())
+            mark = "yes" if figure.good else "NO"
+            print(f"| {figure.name} | {figure.value:.2f} | {figure.goal} | {mark} |", flush=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    content = {"machine": describe_machine(), "data": folder.name, "figures": figures}
+    given.out.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"\nwritten to {given.out}")
+
+
+def all_figures(folder: Path, place: Path, repeats: int) -> Iterator[Figure]:
+    """The figures, one by one as they are ready."""
+    large = medians_in_turn(
+        {
+            "floor": floor_step(folder, **LARGE),
+            "A2D-MTL": model_step(folder, "A2DMTL", **LARGE),
+            "SR-GNN": model_step(folder, "SRGNN", **LARGE),
+            "stock SR-GNN": stock_step(folder, 100, 256),
+        },
+        repeats,
+    )
+    yield at_most("A2D-MTL / floor step, batch 100, dim 256", "A2D-MTL", "floor", 1.5, large)
+    wide = medians_in_turn(
+        {"floor": floor_step(folder, **WIDE), "A2D-MTL": model_step(folder, "A2DMTL", **WIDE)},
+        repeats,
+    )
+    yield at_most("A2D-MTL / floor step, batch 512, dim 100", "A2D-MTL", "floor", 1.5, wide)
+    yield at_least("stock SR-GNN / A2D-MTL step", "stock SR-GNN", "A2D-MTL", 4, large)
+    yield at_least("stock SR-GNN / our SR-GNN step", "stock SR-GNN", "SR-GNN", 5, large)
+    yield loading(folder)
+    jobs, rows = ranking_jobs(folder)
+    ranked = medians_in_turn(jobs, 3, warm_up=1)
+    yield at_most(f"evaluation of {rows:,} rows / bare cost", "evaluation", "bare", 1.3, ranked)
+    peak = peak_of_training(folder)
+    yield Figure("peak memory of training, GiB", peak, "<= 2.5", peak <= 2.5, {"GiB": peak})
+    yield from growth(place, max(3, repeats // 3))
+
+
+def loading(folder: Path) -> Figure:
+    """Stock RecBole's reading of the prefix rows against ours of the clicks."""
+    config = stock_config(with_prefixes(folder), 512, 100)
+    ours = settings(folder, "A2DMTL")
+
+    def stock() -> None:
+        data_preparation(config, create_dataset(config))
+
+    def session_dataset() -> None:
+        rows = experiment_data(folder, ours).select
+        len(rows.train_rows), len(rows.evaluation_rows)
+
+    medians = medians_in_turn({"stock": stock, "ours": session_dataset}, 3, warm_up=0)
+    return at_least("stock load / SessionDataset load", "stock", "ours", 10, medians)
+
+
+def growth(place: Path, repeats: int) -> Iterator[Figure]:
+    """Step time at more items (should grow with them) and at more sessions (should not)."""
+    base = generated(place / "once")
+    grown = {
+        "2x items": generated(place / "items2", items=2),
+        "4x items": generated(place / "items4", items=4),
+        "4x sessions": generated(place / "sessions4", sessions=4),
+    }
+    jobs = {"1x": model_step(base, "A2DMTL")}
+    jobs |= {name: model_step(folder, "A2DMTL") for name, folder in grown.items()}
+    medians = medians_in_turn(jobs, repeats)
+    yield at_most("step at 2x items / 1x", "2x items", "1x", 2.2, medians)
+    yield at_most("step at 4x items / 1x", "4x items", "1x", 4.4, medians)
+    yield at_most("step at 4x sessions / 1x", "4x sessions", "1x", 1.1, medians)
+
+
+def describe_machine() -> str:
+    """Processor, cores and threads."""
+    cores, threads = os.cpu_count(), torch.get_num_threads()
+    return f"{platform.machine()}, {cores} cores, {threads} threads, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

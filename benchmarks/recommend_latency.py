@@ -1,0 +1,140 @@
+"""Time of recommendations: one session at a time, and many against their bare scoring.
+
+::
+
+    python benchmarks/recommend_latency.py --run saved/RUN [--sessions FILE]
+    python benchmarks/recommend_latency.py --items 43000      # untrained A2D-MTL, invented shop
+
+FILE holds one session a line, as ``recommend --input`` reads it; without it sessions are drawn
+from the run's training sessions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from recbole_a2d.config import build_config
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.data.rows import PrefixLoader
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.experiment import build_model
+from recbole_a2d.recommend import Recommender
+from recbole_a2d.saved_run import write_saved_run
+from recbole_a2d.trainer import Progress
+
+SINGLE_LIMIT_MS = 10.0
+BATCH_LIMIT = 1.3
+
+
+def main() -> int:
+    """Measure and print; exit code 1 where a limit is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--run", type=Path, help="folder of a finished run")
+    where.add_argument("--items", type=int, help="items of an invented shop, untrained A2D-MTL")
+    parser.add_argument("--sessions", type=Path, help="one session a line")
+    parser.add_argument("--count", type=int, default=2048, help="sessions of the batch (2048)")
+    parser.add_argument("--singles", type=int, default=200, help="sessions one by one (200)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run = args.run or invented(Path(folder) / "final", args.items)
+        started = time.perf_counter()
+        recommender = Recommender.load(run)
+        loaded = time.perf_counter() - started
+    sessions = given(args, recommender)
+    print(
+        f"{recommender.run.name}: {recommender.dataset.n_items - 1} items, "
+        f"{torch.get_num_threads()} threads, loaded in {loaded:.2f} s"
+    )
+    median = single(recommender, sessions[: args.singles])
+    ratio = batch(recommender, sessions)
+    return int(median > SINGLE_LIMIT_MS or ratio > BATCH_LIMIT)
+
+
+def given(args: argparse.Namespace, recommender: Recommender) -> list[list[str]]:
+    """The sessions to ask about."""
+    if args.sessions is not None:
+        lines = args.sessions.read_text(encoding="utf-8").splitlines()
+        return [line.split() for line in lines][: args.count]
+    train, names = recommender.dataset.train, recommender.dataset.item_tokens
+    drawn = np.random.default_rng(0).integers(0, len(train), args.count)
+    return [names[train[number]].tolist() for number in drawn]
+
+
+def single(recommender: Recommender, sessions: list[list[str]]) -> float:
+    """Median milliseconds of one session."""
+    for session in sessions[:10]:
+        recommender.recommend([session])
+    times, busy = [], []
+    for session in sessions:
+        started, worked = time.perf_counter(), time.process_time()
+        recommender.recommend([session])
+        times.append(1000 * (time.perf_counter() - started))
+        busy.append(1000 * (time.process_time() - worked))
+    median, late = statistics.median(times), float(np.quantile(times, 0.95))
+    print(
+        f"one session: median {median:.2f} ms, 95 % below {late:.2f} ms, "
+        f"processor {statistics.median(busy):.2f} ms (limit {SINGLE_LIMIT_MS:g})"
+    )
+    return median
+
+
+def batch(recommender: Recommender, sessions: list[list[str]], repeats: int = 3) -> float:
+    """Time of all sessions over that of their bare scores; the best of some repeats each."""
+    rows = recommender.rows(recommender.code(sessions))
+    size = int(recommender.config["eval_batch_size"])
+
+    def scores() -> None:
+        for part in PrefixLoader(rows, size, shuffle=False):
+            recommender.scores(part)
+
+    def lists() -> None:
+        recommender.recommend(sessions)
+
+    bare, whole = [], []
+    for _ in range(repeats):
+        bare.append(_seconds(scores))
+        whole.append(_seconds(lists))
+    ratio = min(whole) / min(bare)
+    print(
+        f"{len(sessions)} sessions: {min(whole):.2f} s, bare scoring {min(bare):.2f} s, "
+        f"ratio {ratio:.2f} (limit {BATCH_LIMIT})"
+    )
+    return ratio
+
+
+def _seconds(work: object) -> float:
+    started = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - started
+
+
+def invented(folder: Path, items: int) -> Path:
+    """A saved run of an untrained A2D-MTL over random sessions."""
+    random = np.random.default_rng(0)
+    lengths = random.integers(2, 12, items)
+    clicks = random.integers(1, items + 1, int(lengths.sum()))
+    clicks[:items] = np.arange(1, items + 1)
+    train = Sessions.from_lengths(clicks.astype(np.int64), lengths)
+    categories = 1 + random.integers(0, 800, items + 1)
+    categories[0] = 0
+    names = np.array(["[PAD]", *map(str, range(1, items + 1))], dtype=object)
+    kinds = np.array([f"c{number}" for number in range(801)], dtype=object)
+    dataset = SessionDataset("invented", train, train.slice(0, 1), names, categories, kinds)
+    config = build_config("A2DMTL", "invented", overrides={"show_progress": False})
+    model = build_model(config, "A2DMTL", dataset)
+    stand_in = SimpleNamespace(model=model, progress=Progress())
+    return write_saved_run(folder, "A2DMTL", config, dataset, stand_in)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

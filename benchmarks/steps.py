@@ -1,0 +1,107 @@
+"""Training steps: the floor, ours, stock RecBole's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole.config import Config
+from recbole.data import create_dataset, data_preparation
+from recbole.model.sequential_recommender.srgnn import SRGNN
+from torch import Tensor, nn
+
+from benchmarks.data import experiment_data, settings, with_prefixes
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.experiment import build_model
+from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.masking import masked_mean, prefix_mask
+from recbole_a2d.trainer import SessionTrainer, loader
+
+Step = Callable[[], object]
+
+
+class Floor(nn.Module):
+    """What no model that scores all items can do without: gather, mean, score, cross-entropy."""
+
+    def __init__(self, n_items: int, dim: int) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items, dim, padding_idx=0)
+        nn.init.uniform_(self.items.weight, -(dim**-0.5), dim**-0.5)
+
+    def calculate_loss(self, batch: Any) -> Tensor:
+        """Cross-entropy over all items, scalar."""
+        prefixes, lengths = batch["item_id_list"], batch["item_length"]
+        mean = masked_mean(self.items(prefixes), prefix_mask(lengths, prefixes.shape[1]))
+        return full_softmax_loss(mean, self.items.weight, batch["item_id"])
+
+
+def step_of(model: nn.Module, config: Any, dataset: SessionDataset) -> Step:
+    """One training step of a model through our trainer, loading of the batch included."""
+    trainer = SessionTrainer(config, model)
+    batches = _forever(loader(dataset.train_rows, config, train=True))
+    trainer._prepare(0)
+    model.train()
+    return lambda: trainer._step(next(batches), trainer.calculate_loss)
+
+
+def floor_step(folder: Path, **changes: Any) -> Step:
+    """The floor at this batch size, dimension and precision."""
+    config = settings(folder, "A2DMTL", **changes)
+    dataset = experiment_data(folder, config).select
+    torch.manual_seed(0)
+    return step_of(Floor(dataset.n_items, config["embedding_size"]), config, dataset)
+
+
+def model_step(folder: Path, model: str, **changes: Any) -> Step:
+    """A step of one of our models."""
+    config = settings(folder, model, **changes)
+    dataset = experiment_data(folder, config).select
+    return step_of(build_model(config, model, dataset), config, dataset)
+
+
+def stock_config(folder: Path, batch: int, dim: int) -> Config:
+    """Stock RecBole's configuration for the prefix rows."""
+    return Config(
+        model="SRGNN",
+        dataset=folder.name,
+        config_dict={
+            "data_path": str(folder.parent),
+            "USER_ID_FIELD": "session_id",
+            "ITEM_ID_FIELD": "item_id",
+            "load_col": {"inter": ["session_id", "item_id_list", "item_id"]},
+            "alias_of_item_id": ["item_id_list"],
+            "benchmark_filename": ["prefix_train", "prefix_valid", "prefix_test"],
+            "train_neg_sample_args": None,
+            "eval_args": {"mode": "full", "order": "TO"},
+            "train_batch_size": batch,
+            "embedding_size": dim,
+            "show_progress": False,
+            "use_gpu": False,
+            "state": "ERROR",
+        },
+    )
+
+
+def stock_step(folder: Path, batch: int, dim: int) -> Step:
+    """A step of stock SRGNN: its own model, loader and Adam, float32."""
+    config = stock_config(with_prefixes(folder), batch, dim)
+    dataset = create_dataset(config)
+    batches = _forever(data_preparation(config, dataset)[0])
+    model = SRGNN(config, dataset)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    model.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = model.calculate_loss(next(batches))
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def _forever(batches: Any) -> Iterator[Any]:
+    while True:
+        yield from batches

@@ -1,0 +1,61 @@
+"""Figures from one run: the things to compare take turns, so that the machine treats them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        name: what is compared.
+        value: the ratio, or the amount.
+        goal: what it should be, as text.
+        good: whether it is.
+        medians: what the ratio was made of, in seconds unless said otherwise.
+    """
+
+    name: str
+    value: float
+    goal: str
+    good: bool
+    medians: dict[str, float]
+
+    def as_dict(self) -> dict[str, object]:
+        """For the JSON file."""
+        return asdict(self)
+
+
+def medians_in_turn(
+    work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 2
+) -> dict[str, float]:
+    """Median seconds of each piece of work, one after another, round by round."""
+    for job in work.values():
+        for _ in range(warm_up):
+            job()
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(repeats):
+        for name, job in work.items():
+            started = time.perf_counter()
+            job()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def at_most(name: str, above: str, below: str, limit: float, medians: dict[str, float]) -> Figure:
+    """The ratio of two medians, good where it is no more than a limit."""
+    ratio = medians[above] / medians[below]
+    pair = {key: medians[key] for key in (above, below)}
+    return Figure(name, ratio, f"<= {limit:g}", ratio <= limit, pair)
+
+
+def at_least(name: str, above: str, below: str, limit: float, medians: dict[str, float]) -> Figure:
+    """The ratio of two medians, good where it is no less than a limit."""
+    ratio = medians[above] / medians[below]
+    pair = {key: medians[key] for key in (above, below)}
+    return Figure(name, ratio, f">= {limit:g}", ratio >= limit, pair)

@@ -1,0 +1,83 @@
+"""Everything a group of comparable entries has to say, one entry a row."""
+
+from __future__ import annotations
+
+from recbole_a2d.benchmark.comparison import Statistics, Verdict, Verdicts, reference_of
+from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.layout import NOTHING, Table, Value, signed
+from recbole_a2d.benchmark.plan import duration
+from recbole_a2d.benchmark.side_by_side import figure
+
+METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"), ("ndcg@20", "NDCG@20"))
+COMPARED = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
+
+
+def group_facts(group: Group) -> str:
+    """One sentence on what the entries share."""
+    first = group.first
+    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:.0%} of the training"
+    return (
+        f"{first.train_rows:,} training rows, {first.test_rows:,} test rows, {first.items:,} "
+        f"items, {first.categories:,} categories. Protocol {group.protocol}, preset "
+        f"{group.preset}{share}, commits {group.commits}."
+    )
+
+
+def details_tables(group: Group, statistics: Statistics | None = None) -> list[Table]:
+    """The models of a group and, where there are any, its ablations; best MRR@20 first.
+
+    Args:
+        group: entries that may be compared.
+        statistics: for differences with their intervals; None leaves them out.
+    """
+    found = [("", group.models), ("Parts of A2D-MTL", group.ablations)]
+    return [_details(title, group, entries, statistics) for title, entries in found if entries]
+
+
+def _details(
+    title: str, group: Group, entries: list[Entry], statistics: Statistics | None
+) -> Table:
+    reference = reference_of(group)
+    verdicts = {} if statistics is None else statistics.compare(group, entries, reference)
+    best = {
+        metric: max((e.mean(metric) for e in entries if not e.leaks), default=0.0)
+        for metric, _ in METRICS
+    }
+    rows = [_row(entry, best, verdicts) for entry in entries]
+    differences = [head for _, label in COMPARED for head in (f"Δ {label}", "p")] * bool(verdicts)
+    heads = ["model", *(label for _, label in METRICS), *differences, "epochs", "time", "seeds"]
+    notes = ["P, MRR, NDCG in per cent; bold: best. time: training and validation, both phases."]
+    if verdicts:
+        notes.append(
+            f"Δ: points above or below {reference.label}, with the 95 % interval of the paired "
+            "bootstrap over sessions; p: Wilcoxon's signed-rank test over sessions, after Holm's "
+            "correction over the rows; ▲ ▼ where both agree."
+        )
+    return Table(title, heads, rows, notes)
+
+
+def _row(entry: Entry, best: dict[str, float], verdicts: Verdicts) -> list[Value]:
+    figures = [figure(entry, metric, best[metric], verdicts) for metric, _ in METRICS]
+    differences: list[Value] = []
+    if verdicts:
+        for metric, _ in COMPARED:
+            differences += _difference(verdicts.get((entry.key, metric)))
+    epochs = "/".join(sorted({str(r.epochs) for r in entry.records})) if entry.trained else NOTHING
+    seeds = str(len(entry.records)) if entry.trained else NOTHING
+    name = Value(entry.label, entry.runs[0])
+    return [
+        name,
+        *figures,
+        *differences,
+        Value(epochs),
+        Value(duration(entry.seconds)),
+        Value(seeds),
+    ]
+
+
+def _difference(verdict: Verdict | None) -> list[Value]:
+    if verdict is None:
+        return [Value("reference", muted=True), Value(NOTHING, muted=True)]
+    interval = verdict.interval
+    text = f"{signed(interval.difference)} [{signed(interval.low)}, {signed(interval.high)}]"
+    return [Value(text), Value("<0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}")]

@@ -1,0 +1,137 @@
+"""How the cells of a grid are run: one after another, or as Ray tasks."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d import records
+from recbole_a2d.benchmark.lock import claimed
+from recbole_a2d.benchmark.plan import Planned, record_paths
+from recbole_a2d.benchmark.suites import Cell, cell_run_name
+from recbole_a2d.config import SessionConfig
+from recbole_a2d.errors import UserError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended.
+
+    Attributes:
+        run: its name.
+        seconds: it took.
+        error: one line, empty where all went well.
+        trace: of an error that is not the input's fault.
+        busy: another process is at it.
+        test: its figures.
+    """
+
+    run: str
+    seconds: float = 0.0
+    error: str = ""
+    trace: str = ""
+    busy: bool = False
+    test: dict[str, float] | None = None
+
+
+def run_cell(cell: Cell, command: str) -> Outcome:
+    """Make the record of a cell; whatever goes wrong is told, so that the others still run."""
+    config = cell.config()
+    run = cell_run_name(cell, config)
+    started = time.perf_counter()
+    try:
+        with claimed(Path(config["checkpoint_dir"]) / ".locks" / run) as free:
+            if not free:
+                return Outcome(run, busy=True)
+            record = _make_records(cell, config, run, command)
+    except UserError as error:
+        return Outcome(run, time.perf_counter() - started, str(error))
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        return Outcome(run, time.perf_counter() - started, told, traceback.format_exc())
+    return Outcome(run, time.perf_counter() - started, test=record.test)
+
+
+def _make_records(cell: Cell, config: SessionConfig, run: str, command: str) -> records.Record:
+    from recbole_a2d.benchmark.leak import checkpoint_of_tested_model, rank_in_order
+    from recbole_a2d.experiment import run_experiment
+
+    missing = [
+        order
+        for order, path in zip(cell.orders, record_paths(config, run, cell.orders)[1:], strict=True)
+        if not path.exists()
+    ]
+    # A record from another machine comes without its checkpoint: the model is made again.
+    gone = not (checkpoint_of_tested_model(config, run) / "best.pt").exists()
+    finished = record_paths(config, run)[0].exists()
+    record = run_experiment(
+        config, cell.model, fresh=bool(missing) and finished and gone, command=command
+    )
+    for order in missing:
+        changed, ranks = rank_in_order(config, cell.model, record, order)
+        records.write_record(Path(config["results_dir"]), changed, ranks)
+    return record
+
+
+def one_after_another(cells: Sequence[Planned]) -> Iterator[tuple[Planned, Outcome]]:
+    """Run the cells in this process, in order."""
+    for planned in cells:
+        yield planned, run_cell(planned.cell, planned.command)
+
+
+def with_ray(
+    cells: Sequence[Planned], address: str | None = None, cpus: int = 1
+) -> Iterator[tuple[Planned, Outcome]]:
+    """Run the cells as Ray tasks; they come back in the order they end.
+
+    A worker that dies is replaced, and the cell goes on from its last epoch.
+
+    Args:
+        cells: to run.
+        address: of a running cluster whose machines share this file system; None starts
+            Ray on this machine for the while.
+        cpus: cores of a cell.
+
+    Raises:
+        UserError: the cluster cannot be reached.
+    """
+    import ray
+
+    _check_address(address)
+    try:
+        ray.init(address=address, include_dashboard=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(f"no Ray cluster at {address} ({error}); check --address") from error
+    try:
+        task = ray.remote(num_cpus=cpus, max_retries=3)(run_cell)
+        waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
+        while waiting:
+            done, _ = ray.wait(list(waiting), num_returns=1)
+            planned = waiting.pop(done[0])
+            yield planned, _outcome(ray, done[0], planned)
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str | None) -> None:
+    """Ray itself goes on trying for minutes where nobody listens."""
+    if address in (None, "auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"no Ray cluster at {address} ({error}); check --address") from error
+
+
+def _outcome(ray: Any, reference: Any, planned: Planned) -> Outcome:
+    try:
+        outcome: Outcome = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return Outcome(planned.run, error=f"the worker died: {' '.join(str(error).split())[:300]}")
+    return outcome

@@ -1,0 +1,272 @@
+"""Records put in order: what may be compared, what is the same model under other seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from statistics import mean, stdev
+from typing import Any
+
+from recbole_a2d.benchmark.suites import ABLATIONS, OURS
+from recbole_a2d.config import build_config, plain_settings
+from recbole_a2d.errors import UserError
+from recbole_a2d.records import Record
+from recbole_a2d.registry import title
+from recbole_a2d.resources import properties_folder
+from recbole_a2d.yaml_files import read_yaml
+
+TOLD_ELSEWHERE = frozenset(
+    {"seed", "preset", "variant", "protocol", "train_fraction", "metrics", "topk", "worker"}
+    | {"eval_batch_size", "load_col", "eval_args", "train_neg_sample_args"}
+)
+"""Settings that have a place of their own in tables, or change no figure."""
+
+LEAK_KEYS = frozenset({"session_bank", "graph_exclude_self", "evaluation_order"})
+"""Settings that the leak audit varies."""
+
+VARIANT_TITLES = {
+    "wo_cate": "w/o CATE",
+    "wo_exp": "w/o EXP",
+    "wo_spa": "w/o SPA",
+    "wo_adaspa": "w/o AdaSPA",
+    "wo_inter": "w/o INTER",
+    "wo_graph": "w/o GRAPH",
+    "as_printed": "as printed",
+    "with_votes": "with votes",
+}
+
+Setting = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a table: a model with its settings, under one or more seeds.
+
+    Attributes:
+        model, variant: as in the records.
+        changed: settings that differ from what today's yaml files say, by key.
+        records: one a seed, by seed.
+    """
+
+    model: str
+    variant: str
+    changed: tuple[Setting, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def label(self) -> str:
+        """What tables and plots call it."""
+        return " ".join(
+            [
+                entry_title(self.model, self.variant),
+                *(f"{key}={_word(value)}" for key, value in self.changed),
+            ]
+        )
+
+    @property
+    def key(self) -> str:
+        """A name that no other entry of the group has."""
+        return "+".join(record.run for record in self.records)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Names of its runs."""
+        return tuple(record.run for record in self.records)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is more than counts."""
+        return any(record.epochs > 0 for record in self.records)
+
+    @property
+    def leaks(self) -> bool:
+        """Whether its figures are made with an answer in sight, and so are no results."""
+        return any(key == "session_bank" and value == "batch_leaky" for key, value in self.changed)
+
+    def mean(self, metric: str) -> float:
+        """Mean over the seeds, as a fraction."""
+        return mean(record.test[metric] for record in self.records)
+
+    def deviation(self, metric: str) -> float | None:
+        """Standard deviation over the seeds; None with one."""
+        values = [record.test[metric] for record in self.records]
+        return stdev(values) if len(values) > 1 else None
+
+    @property
+    def seconds(self) -> float:
+        """Mean time of a run."""
+        return mean(record.seconds for record in self.records)
+
+
+def entry_title(model: str, variant: str) -> str:
+    """A model and its variant, as tables print them."""
+    name = title(model)
+    return name if variant == "full" else f"{name} {VARIANT_TITLES.get(variant, variant)}"
+
+
+def same_seeds(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries with the seeds alone that all of them have, so that they compare.
+
+    Without a common seed they stay as they are.
+    """
+    common = set.intersection(*({r.seed for r in entry.records} for entry in entries))
+    if not common:
+        return list(entries)
+    return [
+        replace(entry, records=tuple(r for r in entry.records if r.seed in common))
+        for entry in entries
+    ]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries that may be compared: same data, protocol, preset and share of the training data.
+
+    Methods without training know no preset: they stand in the group of every preset.
+    """
+
+    dataset: str
+    fingerprint: str
+    protocol: str
+    preset: str
+    train_fraction: float
+    entries: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Record:
+        """A record, for what all of them share."""
+        return self.entries[0].records[0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it follows the protocol of results: nothing selected on test, all data."""
+        return self.protocol == "clean" and self.train_fraction == 1.0
+
+    @property
+    def commits(self) -> str:
+        """Commits of the source that made the records."""
+        made = {r.commit or "unknown" for entry in self.entries for r in entry.records}
+        return ", ".join(sorted(made))
+
+    def find(self, model: str, variant: str = "full") -> Entry | None:
+        """The entry of a model as its yaml files have it."""
+        for entry in self.entries:
+            if (entry.model, entry.variant, entry.changed) == (model, variant, ()):
+                return entry
+        return None
+
+    def varied(self, keys: Iterable[str]) -> list[Entry]:
+        """Entries of A2D-MTL that differ from it in these keys alone; the default among them."""
+        allowed = set(keys)
+        return [
+            entry
+            for entry in self.entries
+            if entry.model == OURS
+            and entry.variant == "full"
+            and {key for key, _ in entry.changed} <= allowed
+        ]
+
+    @property
+    def results(self) -> list[Entry]:
+        """Entries without those of the leak audit and of Figure 3, best MRR@20 first."""
+        aside = LEAK_KEYS | {"category_weight"}
+        kept = [
+            entry
+            for entry in self.entries
+            if not entry.changed or not {key for key, _ in entry.changed} <= aside
+        ]
+        return sorted(kept, key=lambda entry: -entry.mean("mrr@20"))
+
+    @property
+    def models(self) -> list[Entry]:
+        """The results without the ablations of A2D-MTL."""
+        return [entry for entry in self.results if entry.variant not in ABLATIONS[1:]]
+
+    @property
+    def ablations(self) -> list[Entry]:
+        """A2D-MTL with a part left out, and the whole; empty without the former."""
+        chosen = [e for e in self.results if e.model == OURS and e.variant in ABLATIONS]
+        return chosen if any(entry.variant != "full" for entry in chosen) else []
+
+
+def comparable(records: Iterable[Record]) -> list[Group]:
+    """Sort records into groups of entries."""
+    trained: dict[tuple[str, str, str, float], dict[str, list[Record]]] = {}
+    counted: dict[tuple[str, str, str, float], list[Record]] = {}
+    for record in records:
+        fraction = float(record.config.get("train_fraction", 1.0))
+        base = (record.dataset, record.data_fingerprint, record.protocol, fraction)
+        if record.epochs > 0:
+            trained.setdefault(base, {}).setdefault(record.preset, []).append(record)
+        else:
+            counted.setdefault(base, []).append(record)
+    groups = []
+    for base in sorted(trained.keys() | counted.keys()):
+        everywhere = counted.get(base, [])
+        presets = trained.get(base) or {everywhere[0].preset: []}
+        for preset in sorted(presets):
+            dataset, fingerprint, protocol, fraction = base
+            entries = _entries([*presets[preset], *everywhere])
+            groups.append(Group(dataset, fingerprint, protocol, preset, fraction, entries))
+    return groups
+
+
+def changed_settings(record: Record) -> tuple[Setting, ...]:
+    """Settings of a record that differ from what today's yaml files give its model.
+
+    A key of the model's own file that the record does not know is told as ``absent``: the
+    switch did not exist when it was made.
+    """
+    defaults, own_keys = _defaults(record.model, record.dataset, record.preset, record.variant)
+    relevant = defaults.keys() - TOLD_ELSEWHERE
+    if record.epochs == 0:
+        relevant &= own_keys | {"MAX_ITEM_LIST_LENGTH"}
+    asked = record.config
+    changed = {
+        key: asked[key]
+        for key in relevant & asked.keys()
+        if _text(asked[key]) != _text(defaults[key])
+    }
+    changed |= dict.fromkeys((relevant & own_keys) - asked.keys(), "absent")
+    if "evaluation_order" in asked:
+        changed["evaluation_order"] = asked["evaluation_order"]
+    return tuple(sorted(changed.items()))
+
+
+@cache
+def _defaults(
+    model: str, dataset: str, preset: str, variant: str
+) -> tuple[dict[str, Any], frozenset[str]]:
+    try:
+        config = build_config(model, dataset, overrides={"preset": preset, "variant": variant})
+        own = read_yaml(properties_folder() / "model" / f"{model}.yaml")
+    except UserError:  # a model, preset or variant that is no more: its record stands as it is
+        return {}, frozenset()
+    return plain_settings(config), frozenset(own) - {"per_dataset"}
+
+
+def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:
+    found: dict[tuple[str, str, str], dict[int, Record]] = {}
+    changes: dict[tuple[str, str, str], tuple[Setting, ...]] = {}
+    for record in records:
+        changed = changed_settings(record)
+        key = (record.model, record.variant, _text(changed))
+        seeds = found.setdefault(key, {})
+        changes[key] = changed
+        # Of two that differ only in keys that one does not know, the newer code knows more.
+        if record.seed not in seeds or len(record.config) > len(seeds[record.seed].config):
+            seeds[record.seed] = record
+    return tuple(
+        Entry(key[0], key[1], changes[key], tuple(seeds[seed] for seed in sorted(seeds)))
+        for key, seeds in found.items()
+    )
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,0 +1,1 @@
+"""One plot of the report a file; each gives the picture and its numbers."""

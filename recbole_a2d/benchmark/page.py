@@ -1,0 +1,146 @@
+"""The report as parts, and its two forms: one HTML page, and Markdown."""
+
+from __future__ import annotations
+
+import html
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from plotly.offline import get_plotlyjs
+
+from recbole_a2d.benchmark.figures.style import Plot
+from recbole_a2d.benchmark.layout import Table, to_html, to_markdown
+from recbole_a2d.benchmark.page_style import SCRIPT, STYLE
+from recbole_a2d.records import Record
+
+Block = str | Table | Plot
+
+
+@dataclass
+class Part:
+    """A section: its title, its depth (2 or 3) and what stands in it, text by paragraphs."""
+
+    title: str
+    level: int
+    blocks: list[Block] = field(default_factory=list)
+    contents_title: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Name in links."""
+        kept = "".join(c if c.isalnum() else "-" for c in self.title.lower())
+        return "-".join(filter(None, kept.split("-")))
+
+
+def html_page(title: str, intro: str, parts: Sequence[Part], records: Sequence[Record]) -> str:
+    """A page that needs no network: plotly, plots, tables and records in one file."""
+    body = "".join(_html_part(number, part) for number, part in enumerate(parts))
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body>"
+        f"<nav><p class='home'>{html.escape(title)}</p>{_contents(parts)}</nav>"
+        f"<main><h1>{html.escape(title)}</h1><p class='lead'>{html.escape(intro)}</p>{body}"
+        f"<h2 id='records'>Records</h2><p class='note'>What every figure of this page was made "
+        f"from; the files hold all settings.</p>{_records(records)}</main>"
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def markdown_page(title: str, intro: str, parts: Sequence[Part]) -> str:
+    """The same as Markdown: plots as the tables of their numbers."""
+    lines = [f"# {title}", "", intro]
+    for part in parts:
+        lines += ["", "#" * part.level + f" {part.title}"]
+        for block in part.blocks:
+            lines += ["", _markdown_block(block)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_block(block: Block) -> str:
+    if isinstance(block, str):
+        return block
+    if isinstance(block, Table):
+        return to_markdown(block, _file)
+    about = f"**{block.title}.** {block.about}"
+    return f"{about}\n\n{to_markdown(block.numbers, _file)}"
+
+
+def _contents(parts: Sequence[Part]) -> str:
+    links = "".join(
+        f"<a class='level{part.level}' href='#{part.anchor}'>"
+        f"{html.escape(part.contents_title or part.title)}</a>"
+        for part in parts
+    )
+    return f"{links}<a class='level2' href='#records'>Records</a>"
+
+
+def _html_part(number: int, part: Part) -> str:
+    blocks = "".join(
+        _html_block(f"plot-{number}-{place}", block) for place, block in enumerate(part.blocks)
+    )
+    head = f"<h{part.level} id='{part.anchor}'>{html.escape(part.title)}</h{part.level}>"
+    return f"<section>{head}{blocks}</section>"
+
+
+def _html_block(name: str, block: Block) -> str:
+    if isinstance(block, str):
+        return f"<p>{html.escape(block)}</p>"
+    if isinstance(block, Table):
+        return to_html(block, _anchor)
+    drawn = block.figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config={"displayModeBar": False, "responsive": True},
+    )
+    links = ", ".join(
+        f"<a href='{_anchor(run)}'>{html.escape(run)}</a>" for run in dict.fromkeys(block.runs)
+    )
+    return (
+        f"<figure><figcaption><b>{html.escape(block.title)}</b> {html.escape(block.about)}"
+        f"</figcaption>{drawn}<details><summary>numbers and records</summary>"
+        f"{to_html(block.numbers, _anchor)}<p class='note'>{links}</p></details></figure>"
+    )
+
+
+def _records(records: Sequence[Record]) -> str:
+    return "".join(_record(record) for record in sorted(records, key=lambda r: r.run))
+
+
+def _record(record: Record) -> str:
+    facts = {
+        "command": record.command,
+        "protocol, preset, seed": f"{record.protocol}, {record.preset}, {record.seed}",
+        "commit": record.commit or "unknown",
+        "data": f"{record.dataset}, fingerprint {record.data_fingerprint}",
+        "epochs, seconds": f"{record.epochs}, {record.seconds:.0f}",
+        "machine": json.dumps(record.machine),
+        "versions": json.dumps(record.versions),
+        "test": ", ".join(f"{name} {100 * value:.2f}" for name, value in record.test.items()),
+    }
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
+        for name, value in facts.items()
+    )
+    return (
+        f"<details class='record' id='{_anchor(record.run)[1:]}'><summary>{html.escape(record.run)}"
+        f"</summary><table class='facts'>{rows}</table><p class='note'>"
+        f"<a href='{html.escape(_file(record.run))}'>{html.escape(_file(record.run))}</a>, all "
+        f"settings: {html.escape(_settings(record))}</p></details>"
+    )
+
+
+def _settings(record: Record) -> str:
+    return shlex.join(f"{key}={json.dumps(value)}" for key, value in record.config.items())
+
+
+def _anchor(run: str) -> str:
+    return f"#record-{run}"
+
+
+def _file(run: str) -> str:
+    return f"records/{run}.json"

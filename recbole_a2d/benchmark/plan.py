@@ -1,0 +1,179 @@
+"""What of a grid is done, what is left, and how long that will take."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from recbole_a2d.benchmark.suites import PLACES, Cell, cell_run_name
+from recbole_a2d.checkpoint import load_checkpoint
+from recbole_a2d.config import NOT_A_SETTING, SessionConfig
+from recbole_a2d.errors import UserError
+from recbole_a2d.records import Record
+from recbole_a2d.registry import title
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell and where it stands.
+
+    Attributes:
+        cell: the cell.
+        run: its run's name.
+        command: that makes this one record.
+        finished: whether its record (and that of every order) is there.
+        epochs_done: epochs of an unfinished run that are not trained again.
+        seconds_left: estimate; None where nothing is known.
+    """
+
+    cell: Cell
+    run: str
+    command: str
+    finished: bool
+    epochs_done: int
+    seconds_left: float | None
+
+    @property
+    def label(self) -> str:
+        """Data set, model and what sets the cell apart."""
+        told = {key: value for key, value in self.cell.settings.items() if key not in NOT_A_SETTING}
+        variant = [str(told.pop("variant"))] if "variant" in told else []
+        extra = [f"{key}={yaml_word(value)}" for key, value in told.items()]
+        return " ".join([self.cell.dataset, title(self.cell.model), *variant, *extra])
+
+
+def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
+    """Look up every cell; equal cells count once.
+
+    Args:
+        cells: of the grid.
+        records: finished ones, for the estimates.
+
+    Raises:
+        UserError: a cell's settings are wrong, so that nothing has run when it is told.
+    """
+    planned: dict[str, Planned] = {}
+    for cell in cells:
+        config = cell.config()
+        run = cell_run_name(cell, config)
+        finished = all(path.exists() for path in record_paths(config, run, cell.orders))
+        epochs, seconds = (0, 0.0) if finished else _progress(config, run)
+        estimate = 0.0 if finished else estimate_seconds(records, cell, config)
+        left = None if estimate is None else max(estimate - seconds, 0.0)
+        planned[run] = Planned(cell, run, command_of(cell), finished, epochs, left)
+    return list(planned.values())
+
+
+def command_of(cell: Cell) -> str:
+    """The command that makes this one record, paths as seen from here."""
+    words = ["python", "run_recbole_a2d.py", "--dataset", cell.dataset, "--model", cell.model]
+    words += [word for path in cell.files for word in ("--config", os.path.relpath(path))]
+    for key, value in cell.settings.items():
+        place = os.path.relpath(value) if key in PLACES else None
+        if place is None or place != PLACES[key]:
+            words.append(f"--{key}={place or yaml_word(value)}")
+    return shlex.join(words)
+
+
+def yaml_word(value: Any) -> str:
+    """A value as the command line reads it."""
+    return str(value) if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def record_paths(config: SessionConfig, run: str, orders: Sequence[str] = ()) -> list[Path]:
+    """Where the record of a run and those of its further orders are or will be."""
+    folder = Path(config["results_dir"]) / "records"
+    return [folder / f"{name}.json" for name in (run, *(f"{run}-{o}_order" for o in orders))]
+
+
+def _progress(config: SessionConfig, run: str) -> tuple[int, float]:
+    """Epochs and seconds of a run that was cut off, over its phases."""
+    epochs, seconds = 0, 0.0
+    for path in (Path(config["checkpoint_dir"]) / run).glob("*/last.pt"):
+        try:
+            _, facts = load_checkpoint(path)
+        except UserError:
+            continue  # the run itself will say what is wrong with it
+        epochs += len(facts["history"])
+        seconds += sum(epoch["seconds"] for epoch in facts["history"])
+    return epochs, seconds
+
+
+def estimate_seconds(records: Sequence[Record], cell: Cell, config: SessionConfig) -> float | None:
+    """Seconds a cell should take, from the most alike finished records; None without any.
+
+    The same model on the same data; else the same model on other data, by its rows; else
+    the median of all models on the same data; each with the same preset.
+    """
+    alike = [record for record in records if _same_effort(record, config)]
+    rows = [record.train_rows for record in alike if record.dataset == cell.dataset]
+    same_model = [record for record in alike if record.model == cell.model]
+    here = [record.seconds for record in same_model if record.dataset == cell.dataset]
+    if here:
+        return mean(here)
+    if same_model and rows:
+        return mean(record.seconds * rows[0] / record.train_rows for record in same_model)
+    trained = _known(cell.model, records)
+    there = [r.seconds for r in alike if r.dataset == cell.dataset and trained(r)]
+    return median(there) if there else None
+
+
+def _same_effort(record: Record, config: SessionConfig) -> bool:
+    asked = record.config
+    return (
+        "evaluation_order" not in asked
+        and record.preset == config["preset"]
+        and asked.get("train_fraction") == config["train_fraction"]
+        and (record.epochs == 0 or asked.get("epochs") == config["epochs"])
+    )
+
+
+def _known(model: str, records: Sequence[Record]) -> Callable[[Record], bool]:
+    """Only records of the same kind: trained, or merely counted."""
+    from recbole_a2d.registry import model_class
+
+    trainable = bool(getattr(model_class(model), "trainable", True))
+    return lambda record: (record.epochs > 0) == trainable
+
+
+def plan_text(planned: Sequence[Planned]) -> str:
+    """The plan, one cell a line, and what is left of it."""
+    width = max(len(cell.label) for cell in planned)
+    lines = [f"  {cell.label:<{width}}  {_state(cell)}" for cell in planned]
+    return "\n".join([*lines, left_text(planned)])
+
+
+def left_text(planned: Sequence[Planned]) -> str:
+    """How many cells are left and how long they should take, one after another."""
+    left = [cell for cell in planned if not cell.finished]
+    if not left:
+        return f"all {len(planned)} cells are finished"
+    known = [cell.seconds_left for cell in left if cell.seconds_left is not None]
+    text = f"{len(left)} of {len(planned)} cells left"
+    if known:
+        text += f", about {duration(sum(known))}"
+    unknown = len(left) - len(known)
+    if unknown:
+        text += f"{' and' if known else ','} {unknown} that no finished record tells the time of"
+    return text
+
+
+def _state(cell: Planned) -> str:
+    if cell.finished:
+        return "finished"
+    text = f"{cell.epochs_done} epochs done" if cell.epochs_done else "to do"
+    return text if cell.seconds_left is None else f"{text}, about {duration(cell.seconds_left)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``40 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,217 @@
+"""``benchmark``: run the grid behind a table or figure, as far as it is not done yet."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
+from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
+from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
+from recbole_a2d.command_line import split_pairs, typed
+from recbole_a2d.errors import UserError
+from recbole_a2d.records import Record, read_records
+
+logger = logging.getLogger("recbole_a2d")
+
+FLAGS = frozenset({"help", "plan"})
+ENGINES = ("local", "ray")
+
+HELP = """usage: run_recbole_a2d.py benchmark SUITE --dataset NAME[,NAME] [OPTIONS]
+
+Runs every cell of a grid that has no record yet. A cell that was cut off goes on from its last
+epoch when the same command is given again; one that fails does not stop the others.
+
+suites:
+{suites}
+
+  --dataset NAME[,NAME]  folders in dataset_atomic/
+  --models A,B           only these; MODEL:VARIANT names a variant (table2, smoke)
+  --seeds 1,2            one cell each (default: the seed of the yaml files)
+  --preset NAME          cpu (default), paper, original
+  --plan                 show what is done and what is left, run nothing
+  --engine ray           cells side by side as Ray tasks, on this machine
+  --address ADDR         ... on a running cluster that shares this folder (ray start --head)
+  --cpus N               cores of a Ray task (default 1)
+  --config FILE, --KEY=VALUE   settings for all cells, as for 'run'"""
+
+
+@dataclass
+class Request:
+    """What the command line asks for."""
+
+    suite: Suite
+    datasets: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    engine: str = "local"
+    address: str | None = None
+    cpus: int = 1
+    plan_only: bool = False
+
+
+def main(arguments: list[str]) -> None:
+    """Entry of the subcommand; see ``HELP``."""
+    if not arguments or "--help" in arguments:
+        suites = "\n".join(f"  {suite.name:<10}{suite.about}" for suite in SUITES.values())
+        print(HELP.format(suites=suites))
+        return
+    run_benchmark(parse(arguments))
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The command line as a request.
+
+    Raises:
+        UserError: an unknown suite or engine, a seed that is no number, no data set.
+    """
+    name, *rest = arguments
+    if name not in SUITES:
+        raise UserError(f"unknown suite '{name}'; suites: {', '.join(SUITES)}")
+    request = Request(SUITES[name])
+    for key, value in split_pairs(rest, FLAGS):
+        _place(request, key, value)
+    if not request.datasets and request.suite.default_dataset:
+        request.datasets = [request.suite.default_dataset]
+    if not request.datasets:
+        raise UserError("--dataset is missing; 'shop' comes with the package")
+    if request.address is not None and request.engine != "ray":
+        raise UserError("--address goes with --engine ray")
+    return request
+
+
+def _place(request: Request, key: str, value: str) -> None:
+    if key == "dataset":
+        request.datasets = _words(value)
+    elif key == "models":
+        request.models = _words(value)
+    elif key == "seeds":
+        request.seeds = [_number(key, word) for word in _words(value)]
+    elif key == "config":
+        request.files.append(Path(value).resolve())
+    elif key == "engine":
+        request.engine = _one_of(key, value, ENGINES)
+    elif key == "address":
+        request.address = value
+    elif key == "cpus":
+        request.cpus = _number(key, value)
+    elif key == "plan":
+        request.plan_only = True
+    else:
+        request.settings[key] = typed(key, value)
+
+
+def run_benchmark(request: Request) -> list[Outcome]:
+    """Show the plan, run what is left of it, tell how each cell ended.
+
+    Raises:
+        UserError: wrong settings (before anything ran), or cells that failed (after all ran).
+    """
+    cells = _cells(request)
+    planned = plan(cells, _records(cells))
+    print(plan_text(planned), flush=True)
+    if request.plan_only:
+        return []
+    if request.suite.name == "leak":
+        _measure_label_shares(cells)
+    left = [cell for cell in planned if not cell.finished]
+    outcomes = [outcome for _, outcome in _told(_engine(request, left), planned)]
+    failed = [f"{outcome.run} ({outcome.error})" for outcome in outcomes if outcome.error]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(left)} cells failed: {'; '.join(failed)}")
+    return outcomes
+
+
+def _cells(request: Request) -> list[Cell]:
+    return [
+        cell
+        for dataset in request.datasets
+        for cell in cells_of(
+            request.suite,
+            dataset,
+            request.models,
+            request.seeds,
+            request.settings | _absolute_places(request.settings),
+            tuple(request.files),
+        )
+    ]
+
+
+def _absolute_places(settings: dict[str, Any]) -> dict[str, str]:
+    # A Ray worker may stand in another folder than this process.
+    return {key: os.path.abspath(settings.get(key, default)) for key, default in PLACES.items()}
+
+
+def _records(cells: Sequence[Cell]) -> list[Record]:
+    folders = {str(cell.settings["results_dir"]) for cell in cells}
+    return [record for folder in sorted(folders) for record in read_records(Path(folder))]
+
+
+def _measure_label_shares(cells: Sequence[Cell]) -> None:
+    from recbole_a2d.benchmark.leak import write_label_shares
+
+    for cell in {cell.dataset: cell for cell in cells}.values():
+        logger.info("%s: how often a neighbour holds the answer by chance", cell.dataset)
+        write_label_shares(cell.config())
+
+
+def _engine(request: Request, left: list[Planned]) -> Iterator[tuple[Planned, Outcome]]:
+    if not left:
+        return iter(())
+    if request.engine == "ray":
+        return with_ray(left, request.address, request.cpus)
+    return one_after_another(left)
+
+
+def _told(
+    ended: Iterator[tuple[Planned, Outcome]], planned: list[Planned]
+) -> Iterator[tuple[Planned, Outcome]]:
+    """Say after each cell how it ended, what is left and how long that should take."""
+    ended_runs: set[str] = set()
+    for cell, outcome in ended:
+        ended_runs.add(cell.run)
+        left = [other for other in planned if not other.finished and other.run not in ended_runs]
+        logger.info("%s: %s", cell.label, _ending(outcome))
+        if outcome.trace:
+            logger.error("%s", outcome.trace.rstrip())
+        if left:
+            estimated = plan(
+                [other.cell for other in left], _records([other.cell for other in left])
+            )
+            logger.info("%s", left_text(estimated))
+        yield cell, outcome
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.busy:
+        return "another process is at it; left to that one"
+    if outcome.error:
+        return f"FAILED after {duration(outcome.seconds)}: {outcome.error}"
+    test = outcome.test or {}
+    figures = "  ".join(
+        f"{key} {100 * test[key]:.2f}" for key in ("hit@20", "mrr@20") if key in test
+    )
+    return f"finished in {duration(outcome.seconds)}  {figures}"
+
+
+def _words(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _number(key: str, word: str) -> int:
+    try:
+        return int(word)
+    except ValueError as error:
+        raise UserError(f"--{key}: '{word}' is not a whole number") from error
+
+
+def _one_of(key: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise UserError(f"--{key}: '{value}' is unknown; choose {' or '.join(known)}")
+    return value

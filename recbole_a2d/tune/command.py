@@ -1,0 +1,149 @@
+"""``tune``: search the settings of a model on the validation sessions."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d.command_line import Pairs, split_pairs, typed
+from recbole_a2d.errors import UserError
+from recbole_a2d.tune.space import SearchSpace, find_space, read_space
+
+TRIALS = 20
+FLAGS = frozenset({"help", "fresh"})
+
+HELP = """usage: run_recbole_a2d.py tune --dataset NAME [OPTIONS]
+
+Searches a model's settings on the validation sessions; the test sessions take no part.
+
+  --dataset NAME       folder in dataset_atomic/
+  --model NAME         default A2DMTL
+  --engine NAME        hyperopt (one trial after the other) or ray (many at once, poor ones
+                       stopped early by ASHA); default hyperopt
+  --algo NAME          hyperopt: bayes (default), random, exhaustive; ray: random (default),
+                       exhaustive
+  --trials N           how many (default 20); exhaustive tries every combination
+  --space FILE         a .hyper file, or a name in properties/tune; default: the model's own
+  --address HOST:PORT  ray: of a running cluster; the folders below must be shared with it
+  --cpus N, --gpus X   ray: for each trial; default: as found
+  --config FILE        a yaml of settings; may be repeated
+  --KEY=VALUE          a setting that is the same in all trials (--epochs=5, --preset=paper)
+  --fresh              forget what an earlier search with these settings left
+
+Writes results/tune/SEARCH/best.yaml (for run --config), search.html and a record of each trial.
+A search that was cut off goes on when the same command is given again; more --trials add to it."""
+
+_OPTIONS = ("dataset", "model", "engine", "algo", "trials", "space", "address", "cpus", "gpus")
+
+
+def main(arguments: list[str]) -> None:
+    """Entry of the subcommand; see ``HELP``.
+
+    Raises:
+        UserError: bad options, an unreadable space, no data set, or no trial with a result.
+    """
+    pairs = split_pairs(arguments, FLAGS)
+    if any(key == "help" for key, _ in pairs):
+        print(HELP)
+        return
+    options = {key: value for key, value in pairs if key in _OPTIONS}
+    if "dataset" not in options:
+        raise UserError("--dataset is missing; 'shop' comes with the package")
+    search = _search(options, _fixed(pairs), fresh=("fresh", "true") in pairs)
+    _run(search, options)
+    best = search.close()
+    shutil.rmtree(search.task.checkpoints, ignore_errors=True)
+    found = best.best(search.metric)
+    assert found is not None
+    print(f"best: trial {best.number + 1}, validation {search.metric} {100 * found[0]:.2f}")
+    print("\n".join(f"  {key}: {value}" for key, value in best.settings.items()))
+    print(f"yaml: {search.best_file}\nplot: {search.task.folder / 'search.html'}")
+
+
+def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> Any:
+    from recbole_a2d.config import build_config
+    from recbole_a2d.tune.search import Search, search_name
+    from recbole_a2d.tune.trial import Task
+
+    model, dataset = options.get("model", "A2DMTL"), options["dataset"]
+    space = read_space(find_space(options.get("space"), model))
+    engine, algorithm = _method(options)
+    trials = _trials(options, space, algorithm)
+    config = build_config(model, dataset, overrides=fixed)
+    for parameter in space.parameters:
+        if parameter.name in fixed:
+            raise UserError(f"'{parameter.name}' is given and searched; leave one out")
+    name = search_name(model, dataset, engine, algorithm, space, config)
+    folder = Path(config["results_dir"]).resolve() / "tune" / name
+    checkpoints = Path(config["checkpoint_dir"]).resolve() / "tune" / name
+    if fresh:
+        for place in (folder, checkpoints):
+            shutil.rmtree(place, ignore_errors=True)
+    task = Task(model, dataset, fixed, folder, checkpoints)
+    return Search(task, space, engine, algorithm, trials)
+
+
+def _method(options: dict[str, str]) -> tuple[str, str]:
+    from recbole_a2d.tune.search import ALGORITHMS
+
+    engine = options.get("engine", "hyperopt")
+    if engine not in ALGORITHMS:
+        raise UserError(f"--engine={engine} is unknown; choose one of: {', '.join(ALGORITHMS)}")
+    algorithm = options.get("algo", ALGORITHMS[engine][0])
+    if algorithm not in ALGORITHMS[engine]:
+        known = ", ".join(ALGORITHMS[engine])
+        raise UserError(f"--algo={algorithm} is nothing for {engine}; choose one of: {known}")
+    for key in ("address", "cpus", "gpus"):
+        if key in options and engine != "ray":
+            raise UserError(f"--{key} belongs to --engine=ray")
+    return engine, algorithm
+
+
+def _trials(options: dict[str, str], space: SearchSpace, algorithm: str) -> int:
+    if algorithm != "exhaustive":
+        return int(_number(options, "trials", TRIALS))
+    if "trials" in options:
+        raise UserError("exhaustive tries every combination; leave --trials out")
+    return sum(1 for _ in space.grid())
+
+
+def _fixed(pairs: Pairs) -> dict[str, Any]:
+    from recbole_a2d.yaml_files import read_yaml
+
+    fixed: dict[str, Any] = {}
+    for key, value in pairs:
+        if key == "config":
+            fixed |= read_yaml(Path(value))
+    own = (*_OPTIONS, *FLAGS, "config")
+    return fixed | {key: typed(key, value) for key, value in pairs if key not in own}
+
+
+def _number(options: dict[str, str], key: str, default: float | None) -> Any:
+    if key not in options:
+        return default
+    value = typed(key, options[key])
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < (key != "gpus"):
+        raise UserError(f"--{key}={options[key]} must be a number of at least {int(key != 'gpus')}")
+    if key != "gpus" and not isinstance(value, int):
+        raise UserError(f"--{key}={options[key]} must be a whole number")
+    return value
+
+
+def _run(search: Any, options: dict[str, str]) -> None:
+    log = logging.getLogger("recbole_a2d")
+    log.info("%s\nfolder: %s", search.title, search.task.folder)
+    if search.engine == "hyperopt":
+        from recbole_a2d.tune import hyperopt_engine
+
+        hyperopt_engine.run(search)
+        return
+    from recbole_a2d.tune import ray_engine
+
+    ray_engine.run(
+        search,
+        options.get("address"),
+        _number(options, "cpus", None),
+        _number(options, "gpus", None),
+    )

@@ -1,0 +1,132 @@
+"""Searching with Ray Tune: many trials at once, poor ones stopped early (ASHA)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Any
+
+from recbole_a2d.data.atomic import AtomicTables
+from recbole_a2d.errors import UserError
+from recbole_a2d.tune.search import Search
+from recbole_a2d.tune.space import Settings
+from recbole_a2d.tune.trial import FAILED, Task, run_trial
+
+GRACE_EPOCHS = 2
+"""Epochs that every trial gets before it can be stopped."""
+logger = logging.getLogger("recbole_a2d")
+
+
+def run(
+    search: Search, address: str | None = None, cpus: int | None = None, gpus: float | None = None
+) -> None:
+    """Run a search; a second call with the same search goes on where the first was cut off.
+
+    What is tried is drawn beforehand from the seed, and every trial keeps its record and its
+    last epoch in the search's folder. So nothing of Ray's own state is needed to resume: a
+    finished trial only reports its history again, one in flight goes on from its last epoch.
+    The search's folder must be seen from every machine of a cluster.
+
+    Args:
+        search: what to search.
+        address: of a Ray cluster; None starts Ray on this machine.
+        cpus, gpus: of each trial; by default one processor, or an equal part of the
+            processors and one GPU where the cluster has GPUs.
+
+    Raises:
+        UserError: the cluster cannot be reached.
+        RuntimeError: a trial broke for another reason than its settings.
+    """
+    # Ray's usage report and its check for a newer version would go over the network.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores verbose=0
+    import ray
+
+    _connect(ray, address)
+    try:
+        resources = _resources(ray.cluster_resources(), cpus, gpus)
+        logger.info("ray: %s a trial", resources)
+        _run(search, resources)
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is None:
+            ray.init(address="local", include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise UserError(f"--address={address}: no Ray cluster there ({detail})") from error
+
+
+def _resources(found: dict[str, float], cpus: int | None, gpus: float | None) -> dict[str, float]:
+    """Resources of a trial out of those of the cluster."""
+    all_gpus = found.get("GPU", 0.0)
+    if gpus is None:
+        gpus = 1.0 if all_gpus else 0.0
+    at_once = max(1, int(all_gpus // gpus)) if gpus else 0
+    if cpus is None:
+        cpus = max(1, int(found.get("CPU", 1) // at_once)) if at_once else 1
+    if cpus > found.get("CPU", 0) or gpus > all_gpus:
+        raise UserError(
+            f"a trial wants {cpus} CPUs and {gpus:g} GPUs, the cluster has "
+            f"{found.get('CPU', 0):g} and {all_gpus:g}; lower --cpus or --gpus"
+        )
+    return {"cpu": float(cpus), "gpu": float(gpus)}
+
+
+def _run(search: Search, resources: dict[str, float]) -> None:
+    from ray import air, tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    metric = search.metric
+    plan = [{"number": number} | settings for number, settings in enumerate(search.planned())]
+    epochs = int(search.task.config(next(iter(search.planned(1))))["epochs"])
+    work = tune.with_parameters(_work, task=search.task, tables=search.tables, metric=metric)
+    scheduler = ASHAScheduler(
+        time_attr="epoch",
+        max_t=epochs + 1,  # a trial that reaches its last epoch ends by itself
+        grace_period=max(1, min(GRACE_EPOCHS, epochs)),
+        reduction_factor=3,
+    )
+    # Ray's own notes on the trials; nothing is read from them again.
+    notes = search.task.checkpoints / "ray"
+    tuner = tune.Tuner(
+        tune.with_resources(work, resources),
+        param_space={"plan": tune.grid_search(plan)},
+        tune_config=tune.TuneConfig(metric=metric, mode="max", scheduler=scheduler),
+        run_config=air.RunConfig(name=search.task.folder.name, storage_path=str(notes), verbose=0),
+    )
+    results = tuner.fit()
+    broken = [str(result.error) for result in results if result.error is not None]
+    if broken:
+        raise RuntimeError(f"{len(broken)} trials broke, the first with: {broken[0]}")
+
+
+def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: str) -> None:
+    """One trial, inside a process of Ray's."""
+    import torch
+    from ray.air import session
+
+    settings: Settings = dict(config["plan"])
+    number = settings.pop("number")
+    resources = session.get_trial_resources().head_cpus
+    torch.set_num_threads(max(1, int(resources)))
+
+    def report(epoch: int, metrics: dict[str, float]) -> None:
+        session.report({"epoch": epoch, metric: metrics[metric]})
+
+    trial = run_trial(_on_own_gpu(task), tables, number, settings, report)
+    if trial.status == FAILED:
+        logger.warning("trial %d failed: %s", number + 1, trial.error)
+
+
+def _on_own_gpu(task: Task) -> Task:
+    """The task on the GPU that Ray gave: RecBole's Config would take the machine's first."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return replace(task, fixed=task.fixed | {"gpu_id": visible}) if visible else task

@@ -1,0 +1,159 @@
+"""A search: its name, its trials, its best configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from recbole_a2d.config import plain_settings
+from recbole_a2d.data.atomic import AtomicTables, read_atomic
+from recbole_a2d.data.phases import dataset_folder
+from recbole_a2d.data.safe_write import replaced_file
+from recbole_a2d.errors import UserError
+from recbole_a2d.tune.plot import write_plot
+from recbole_a2d.tune.space import SearchSpace, Settings
+from recbole_a2d.tune.trial import DONE, RUNNING, STOPPED, Task, Trial, without_test
+
+ALGORITHMS = {"hyperopt": ("bayes", "random", "exhaustive"), "ray": ("random", "exhaustive")}
+"""What each engine can search by; the first is its default."""
+
+
+@dataclass
+class Search:
+    """What to search for, where, and how.
+
+    Args:
+        task: model, data and fixed settings.
+        space: what is searched.
+        engine: hyperopt or ray.
+        algorithm: of :data:`ALGORITHMS`.
+        trials: how many; None means all of an exhaustive search.
+
+    Raises:
+        UserError: the engine does not know the algorithm, or the number does not fit it.
+    """
+
+    task: Task
+    space: SearchSpace
+    engine: str
+    algorithm: str
+    trials: int
+    tables: AtomicTables = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        config = self.task.config(next(iter(self.planned(1))))
+        self.tables = without_test(read_atomic(dataset_folder(config)))
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that is searched for."""
+        return self.task.metric
+
+    @property
+    def seed(self) -> int:
+        """Of the draws."""
+        return int(self.task.config({})["seed"])
+
+    def planned(self, trials: int | None = None) -> Iterator[Settings]:
+        """The settings of the trials where they do not depend on results: drawn, or the grid."""
+        if self.algorithm == "exhaustive":
+            yield from self.space.grid()
+            return
+        random = np.random.default_rng(self.seed)
+        for _ in range(self.trials if trials is None else trials):
+            yield self.space.sample(random)
+
+    def recorded(self) -> list[Trial]:
+        """Trials that have begun, by number."""
+        found = (self.task.read(number) for number in range(self.trials))
+        return [trial for trial in found if trial is not None]
+
+    def close(self) -> Trial:
+        """Mark what a scheduler stopped, write ``best.yaml`` and ``search.html``.
+
+        Returns:
+            The best trial.
+
+        Raises:
+            UserError: no trial came to a result.
+        """
+        trials = self.recorded()
+        for trial in trials:
+            if trial.status == RUNNING:
+                trial.status = STOPPED
+                self.task.write(trial)
+        best = best_trial(trials, self.metric)
+        if best is None:
+            reasons = {trial.error for trial in trials if trial.error} or {"nothing ran"}
+            raise UserError(f"no trial came to a result: {'; '.join(sorted(reasons))}")
+        self.write_best(best, trials)
+        write_plot(self.task.folder / "search.html", self.title, self.space, trials, self.metric)
+        return best
+
+    @property
+    def title(self) -> str:
+        """What the search is, in a line."""
+        return (
+            f"{self.task.model} on {self.task.dataset}: {self.trials} trials, {self.engine}, "
+            f"{self.algorithm}"
+        )
+
+    @property
+    def best_file(self) -> Path:
+        """Where the best configuration is written."""
+        return self.task.folder / "best.yaml"
+
+    def write_best(self, best: Trial, trials: list[Trial]) -> None:
+        """Write the best configuration as a yaml that ``run --config`` takes."""
+        found = best.best(self.metric)
+        assert found is not None
+        counts = {status: sum(trial.status == status for trial in trials) for status in _COUNTED}
+        told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        lines = [
+            f"# {self.title} ({told}).",
+            f"# Trial {best.number + 1}: validation {self.metric} {found[0]:.4f} at epoch "
+            f"{found[1]}. The test sessions took no part.",
+            f"# {shlex.join(['python', 'run_recbole_a2d.py', *self._command()])}",
+            yaml.safe_dump(best.settings, sort_keys=True).rstrip(),
+        ]
+        if self.task.fixed:
+            given = yaml.safe_dump(_portable(self.task.fixed), sort_keys=True).rstrip()
+            lines += ["# given to the search; the command line overrides them", given]
+        with replaced_file(self.best_file) as path:
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _command(self) -> list[str]:
+        task = self.task
+        return [f"--dataset={task.dataset}", f"--model={task.model}", "--config=best.yaml"]
+
+
+_COUNTED = (DONE, STOPPED, "failed")
+_PLACES = ("data_path", "results_dir", "checkpoint_dir", "show_progress")
+
+
+def _portable(fixed: Settings) -> Settings:
+    return {key: value for key, value in fixed.items() if key not in _PLACES}
+
+
+def best_trial(trials: list[Trial], metric: str) -> Trial | None:
+    """The trial with the best epoch; the earliest of equals."""
+    scored = [(trial.best(metric), trial) for trial in trials]
+    known = [(found[0], -trial.number, trial) for found, trial in scored if found is not None]
+    return max(known, key=lambda row: row[:2])[2] if known else None
+
+
+def search_name(
+    model: str, dataset: str, engine: str, algorithm: str, space: SearchSpace, config: Any
+) -> str:
+    """Name of a search: eight digits change with the space and every setting, not with trials."""
+    content = [model, dataset, engine, algorithm, repr(space), plain_settings(config)]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
+    return f"{dataset}-{model.replace('recbole.', 'recbole-')}-{engine}-{digest.hexdigest()[:8]}"

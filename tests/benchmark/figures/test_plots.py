@@ -1,0 +1,139 @@
+"""Plots show the records' figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.figures import ranks
+from recbole_a2d.benchmark.figures.attention import attention
+from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.learning import learning_curves
+from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
+from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.row_facts import RowFacts
+from recbole_a2d.evaluation.metrics import reciprocal_ranks
+
+
+def facts(length: int = 400) -> RowFacts:
+    random = np.random.default_rng(0)
+    return RowFacts(
+        session=np.arange(length),
+        prefix_length=random.integers(1, 30, length),
+        target_clicks=random.integers(0, 900, length),
+        repeat=np.zeros(length, np.int64),
+    )
+
+
+def test_bins_hold_every_row_where_it_belongs() -> None:
+    known = facts()
+    by_length, by_clicks = ranks.splits(known)
+    for split, values in ((by_length, known.prefix_length), (by_clicks, known.target_clicks)):
+        assert split.rows.sum() == len(known)
+        for value, place in zip(values, split.bin_of_row, strict=True):
+            low, _, high = split.names[place].rstrip("+").partition("-")
+            assert int(low) <= value
+            assert split.names[place].endswith("+") or value <= int(high or low)
+
+
+def test_rank_shares_are_those_of_a_loop() -> None:
+    known = facts()
+    split = ranks.splits(known)[0]
+    found = np.random.default_rng(1).choice([0, 1, 2, 5, 6, 10, 11, 20, 21, 100, 101, 999], 400)
+    shares = ranks.rank_shares(split, found)
+    bounds = [(1, 1), (2, 5), (6, 10), (11, 20), (21, 100), (101, 10**9), (0, 0)]
+    for place in range(len(split.names)):
+        inside = found[split.bin_of_row == place]
+        for number, (low, high) in enumerate(bounds):
+            expected = np.mean((inside >= low) & (inside <= high)) if len(inside) else 0
+            assert shares[place, number] == pytest.approx(expected)
+
+
+def test_mean_by_bin_is_the_metric_of_its_rows() -> None:
+    split = ranks.splits(facts())[1]
+    values = reciprocal_ranks(np.random.default_rng(2).integers(0, 50, 400), 20)
+    means = ranks.mean_by_bin(split, values)
+    assert (means * split.rows).sum() / 400 == pytest.approx(values.mean())
+
+
+def test_rank_plots_show_leaders_only(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
+    names = ["GRU4Rec", "STAMP", "NARM", "CORE", "SRGNN", "GCEGNN"]
+    records = [make_record(name, good=0.9 - 0.1 * n) for n, name in enumerate(names)]
+    records += [make_record(good=0.01), make_record("Pop", trained=False, good=0.02)]
+    records.append(make_record(variant="wo_cate", good=1.0))
+    group = comparable(records)[0]
+    shown = [entry.model for entry in ranks.leaders(group)]
+    assert shown == ["A2DMTL", "GRU4Rec", "STAMP", "NARM", "CORE", "Pop"]
+    plots = ranks.rank_plots(group, Statistics(tmp_path / "results", shop_data))
+    assert [plot.title for plot in plots] == [
+        "Ranks by prefix length",
+        "Ranks by popularity of the target",
+    ]
+    assert len(plots[0].figure.data) == len(ranks.RANK_NAMES) + len(shown)
+
+
+def test_learning_curves_skip_the_final_phase(make_record: Any) -> None:
+    plot = learning_curves(comparable([make_record(), make_record("Pop", trained=False)])[0])
+    assert plot is not None
+    (line,) = plot.figure.data
+    assert list(line.y) == pytest.approx([10.0, 11.0])
+    assert learning_curves(comparable([make_record("Pop", trained=False)])[0]) is None
+
+
+def test_time_against_accuracy_shows_every_model(make_record: Any) -> None:
+    plot = time_against_accuracy(comparable([make_record(), make_record("STAMP")])[0])
+    assert plot is not None and len(plot.figure.data[0].x) == 2
+    assert time_against_accuracy(comparable([make_record()])[0]) is None
+
+
+def test_attention_shows_ablations_too(make_record: Any) -> None:
+    group = comparable([make_record(), make_record(variant="wo_cate"), make_record("STAMP")])[0]
+    plot = attention(group)
+    assert plot is not None
+    assert set(plot.figure.data[0].y) == {"A2D-MTL", "A2D-MTL w/o CATE"}
+    assert list(plot.figure.data[2].x) == [25.0, 25.0]
+
+
+def test_category_weight_is_a_line_over_lambda(make_record: Any) -> None:
+    records = [make_record(category_weight=w, good=0.5 - w) for w in (0.4, 0.25, 0.1)]
+    records += [make_record(seed=1, good=0.9), make_record("STAMP")]
+    plot = category_weight("Preset cpu", comparable(records))
+    assert plot is not None
+    assert list(plot.figure.data[0].x) == [0.1, 0.25, 0.4]
+    falling = list(plot.figure.data[0].y)
+    assert falling == sorted(falling, reverse=True), "the seed that only one has is left out"
+    assert category_weight("Preset cpu", comparable([make_record()])) is None
+
+
+def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
+    records = [
+        make_record(dataset="diginetica", session_bank=bank, good=good, **order)
+        for bank, order, good in (
+            ("none", {}, 0.3),
+            ("batch_leaky", {}, 0.5),
+            ("batch_leaky", {"evaluation_order": "file"}, 0.8),
+            ("batch_leaky", {"evaluation_order": "shuffled"}, 0.2),
+        )
+    ]
+    names = [record.run for record in records]
+    assert len(set(names)) == 4
+    shares = {
+        "neighbors": 3,
+        "batch": 100,
+        "shares": {"batch_leaky": {"file": 0.77, "shuffled": 0.3}, "train": {"any": 0.24}},
+    }
+    plot = leak_audit(comparable(records)[0], shares)
+    assert plot is not None
+    first, leaky = plot.numbers.rows
+    assert [first[0].text, leaky[0].text] == ["as in results", "session_bank: batch_leaky"]
+    told = [value.text for value in leaky[1:4]]
+    assert [round(float(text), -1) for text in told] == [80, 20, 50]
+    assert [value.text for value in leaky[-2:]] == ["77.0", "30.0"]
+    written = [note.text for note in plot.figure.layout.annotations]
+    assert "paper 61.94" in written and "paper 23.25" in written
+    assert leak_audit(comparable(records[:1])[0], shares) is None

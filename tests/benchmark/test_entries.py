@@ -1,0 +1,103 @@
+"""Which records may stand in one table, and under which name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from recbole_a2d.benchmark.entries import changed_settings, comparable, same_seeds
+
+
+def test_only_like_records_are_compared(make_record: Any) -> None:
+    records = [
+        make_record(),
+        make_record("GRU4Rec"),
+        make_record("STAMP", preset="paper"),
+        make_record("NARM", train_fraction=0.5),
+        make_record("SRGNN", protocol="test_selected"),
+        make_record("CORE", fingerprint="other"),
+        make_record("Pop", trained=False),
+    ]
+    groups = comparable(records)
+    held = sorted(sorted(entry.model for entry in group.entries) for group in groups)
+    assert held == [["A2DMTL", "GRU4Rec", "Pop"], ["CORE"], ["NARM"], ["Pop", "STAMP"], ["SRGNN"]]
+    assert sorted(group.whole for group in groups) == [False, False, True, True, True]
+
+
+def test_seeds_become_mean_and_deviation(make_record: Any) -> None:
+    records = [make_record("GRU4Rec", seed=s, good=g) for s, g in ((1, 0.2), (2, 0.4), (3, 0.6))]
+    (entry,) = comparable(records)[0].entries
+    assert [record.seed for record in entry.records] == [1, 2, 3]
+    assert entry.mean("hit@20") == pytest.approx(0.4, abs=0.01)
+    assert entry.deviation("hit@20") == pytest.approx(0.2, abs=0.02)
+    assert entry.label == "GRU4Rec (RecBole)"
+
+
+def test_one_seed_has_no_deviation(make_record: Any) -> None:
+    (entry,) = comparable([make_record()])[0].entries
+    assert entry.deviation("hit@20") is None
+
+
+def test_changed_settings_name_an_entry(make_record: Any) -> None:
+    record = make_record(category_weight=0.1, seed=5, eval_batch_size=7)
+    assert changed_settings(record) == (("category_weight", 0.1),)
+    group = comparable([record, make_record(seed=5), make_record(variant="wo_cate")])[0]
+    labels = {entry.label for entry in group.entries}
+    assert labels == {"A2D-MTL category_weight=0.1", "A2D-MTL", "A2D-MTL w/o CATE"}
+    default = group.find("A2DMTL")
+    assert default is not None and default.label == "A2D-MTL"
+
+
+def test_a_switch_younger_than_the_record_is_told(make_record: Any) -> None:
+    record = make_record()
+    del record.config["graph_exclude_self"]
+    assert changed_settings(record) == (("graph_exclude_self", "absent"),)
+
+
+def test_training_settings_mean_nothing_to_counts(make_record: Any) -> None:
+    assert changed_settings(make_record("Pop", trained=False, learning_rate=9.0)) == ()
+    assert changed_settings(make_record("VSKNN", trained=False, neighbors=7)) != ()
+
+
+def test_a_model_that_is_no_more_keeps_its_record(make_record: Any) -> None:
+    record = dataclasses.replace(make_record(), model="Bygone")
+    (entry,) = comparable([record])[0].entries
+    assert entry.label == "Bygone" and entry.changed == ()
+
+
+def test_of_two_equal_runs_the_one_that_says_more_counts(make_record: Any) -> None:
+    newer, older = make_record(good=0.5), make_record(good=0.1)
+    del older.config["learner"]
+    (entry,) = comparable([newer, older])[0].entries
+    assert entry.records == (newer,)
+
+
+def test_leak_runs_and_sweeps_are_no_results(make_record: Any) -> None:
+    records = [
+        make_record(),
+        make_record(session_bank="batch_leaky", good=0.9),
+        make_record(evaluation_order="file", good=0.8),
+        make_record(category_weight=0.5),
+        make_record(variant="wo_cate"),
+        make_record(score_scale=3),
+    ]
+    group = comparable(records)[0]
+    scale = "A2D-MTL score_scale=3"
+    assert {entry.label for entry in group.results} == {"A2D-MTL", "A2D-MTL w/o CATE", scale}
+    assert {entry.label for entry in group.models} == {"A2D-MTL", scale}
+    assert len(group.varied({"session_bank", "evaluation_order"})) == 3
+    assert [entry.leaks for entry in group.entries].count(True) == 1
+
+
+def test_ablations_stand_by_the_whole(make_record: Any) -> None:
+    assert comparable([make_record()])[0].ablations == []
+    group = comparable([make_record(), make_record(variant="wo_spa"), make_record("GRU4Rec")])[0]
+    assert sorted(entry.variant for entry in group.ablations) == ["full", "wo_spa"]
+
+
+def test_same_seeds_drops_what_others_lack(make_record: Any) -> None:
+    records = [make_record(seed=s) for s in (1, 2)] + [make_record(seed=2, category_weight=0.1)]
+    kept = same_seeds(comparable(records)[0].entries)
+    assert [[record.seed for record in entry.records] for entry in kept] == [[2], [2]]

@@ -1,0 +1,141 @@
+"""The audit sees what is there: orders, leaks, and shares against plain loops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_a2d.benchmark import leak
+from recbole_a2d.benchmark.runner import main
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.data.phases import ExperimentData
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.errors import UserError
+from recbole_a2d.records import read_records
+
+
+@pytest.fixture
+def tiny() -> SessionDataset:
+    """Thirty training and fifteen test sessions over twelve items, some of them unseen."""
+    random = np.random.default_rng(1)
+
+    def sessions(count: int, items: int) -> Sessions:
+        return Sessions.from_lists(
+            [random.integers(0, items, random.integers(2, 7)) for _ in range(count)]
+        )
+
+    tokens = np.array([f"i{n}" for n in range(14)], dtype=object)
+    return SessionDataset.from_codes(
+        "tiny", sessions(30, 12), sessions(15, 14), tokens, np.zeros(14, int), tokens[:1]
+    )
+
+
+@pytest.mark.parametrize("order", leak.ORDERS)
+def test_every_row_is_served_once(order: str, tiny: SessionDataset) -> None:
+    batches = leak.OrderedLoader(tiny.evaluation_rows, order, 4).row_batches()
+    rows = np.concatenate(batches)
+    assert sorted(rows) == list(range(len(tiny.evaluation_rows)))
+    assert (rows == np.sort(rows)).all() == (order == "file")
+    assert max(map(len, batches)) == 4
+
+
+def test_unknown_order(tiny: SessionDataset) -> None:
+    with pytest.raises(ValueError, match="file or shuffled"):
+        leak.OrderedLoader(tiny.evaluation_rows, "sorted")
+
+
+def _row(dataset: SessionDataset, row: int) -> tuple[list[int], int, int]:
+    rows = dataset.evaluation_rows
+    clicks = rows.sessions.items
+    prefix = [int(item) for item in clicks[rows.start[row] : rows.end[row]] if item > 0]
+    return prefix, int(clicks[rows.end[row]]), int(rows.session[row])
+
+
+def _mean(vectors: np.ndarray, prefix: list[int]) -> np.ndarray:
+    mean = vectors[prefix].mean(0) if prefix else np.zeros(vectors.shape[1])
+    return mean / max(np.linalg.norm(mean), 1e-12)
+
+
+def _nearest(similarity: list[tuple[float, Any]], count: int) -> list[Any]:
+    return [name for _, name in sorted(similarity, key=lambda pair: -pair[0])[:count]]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("order", leak.ORDERS)
+def test_batch_share_is_that_of_a_loop(masked: bool, order: str, tiny: SessionDataset) -> None:
+    vectors = leak.random_vectors(tiny.n_items).numpy().astype(float)
+    found = total = 0
+    for batch in leak.OrderedLoader(tiny.evaluation_rows, order, 7).row_batches():
+        for row in batch:
+            prefix, target, session = _row(tiny, row)
+            others = [_row(tiny, other) for other in batch if other != row]
+            others = [other for other in others if not masked or other[2] != session]
+            query = _mean(vectors, prefix)
+            near = _nearest([(query @ _mean(vectors, o[0]), o[0]) for o in others], 2)
+            found += target > 0 and any(target in other for other in near)
+            total += 1
+    shares = leak.label_shares(tiny, neighbors=2, batch=7)
+    bank = "batch_masked" if masked else "batch_leaky"
+    # Rows without a known click tie in similarity 0, which the loop may settle otherwise.
+    assert shares[bank][order] == pytest.approx(found / total, abs=1.01 / total)
+
+
+def test_training_share_is_that_of_a_loop(tiny: SessionDataset) -> None:
+    vectors = leak.random_vectors(tiny.n_items)
+    found, total = 0, len(tiny.evaluation_rows)
+    means = [_mean(vectors.numpy(), tiny.train[s].tolist()) for s in range(len(tiny.train))]
+    for row in range(total):
+        prefix, target, _ = _row(tiny, row)
+        query = torch.from_numpy(_mean(vectors.numpy(), prefix)).bfloat16()
+        scores = torch.stack([torch.from_numpy(mean) for mean in means]).bfloat16() @ query
+        near = scores.topk(3).indices.tolist()
+        found += target > 0 and any(target in tiny.train[s] for s in near)
+    share = leak.label_shares(tiny, neighbors=3)["train"]["any"]
+    assert share == pytest.approx(found / total, abs=2.01 / total), "bfloat16 may tie"
+
+
+def test_file_order_shows_answers_that_shuffling_hides(shop_test: ExperimentData) -> None:
+    shares = leak.label_shares(shop_test.final, neighbors=3, batch=20)
+    assert shares["batch_leaky"]["file"] > 2 * shares["batch_leaky"]["shuffled"]
+    assert shares["batch_leaky"]["file"] > 2 * shares["batch_masked"]["file"]
+
+
+def test_suite_ranks_in_both_orders(shop_data: Path, tmp_path: Path) -> None:
+    arguments = ["leak", "--dataset=shop", f"--data_path={shop_data}", "--refit=false"]
+    arguments += [f"--results_dir={tmp_path}", f"--checkpoint_dir={tmp_path / 'saved'}"]
+    arguments += ["--epochs=2", "--embedding_size=16", "--learning_rate=0.02"]
+    main(arguments)
+    found = {
+        (
+            r.config["session_bank"],
+            r.config.get("evaluation_order"),
+            r.config["graph_exclude_self"],
+        ): r.test
+        for r in read_records(tmp_path)
+    }
+    assert len(found) == 4 * 3 + 1
+    for bank in ("none", "train"):
+        tests = [found[bank, order, True] for order in (None, "file", "shuffled")]
+        for metric in ("hit@20", "mrr@20"):
+            # The very scores, but for the rounding of differently padded batches.
+            assert np.ptp([test[metric] for test in tests]) < 0.005
+    ranks = {order: found["batch_leaky", order, True]["mrr@20"] for order in ("file", "shuffled")}
+    assert ranks["file"] != ranks["shuffled"]
+    (path,) = (tmp_path / "leak").glob("shop-*.json")
+    assert json.loads(path.read_text())["shares"]["train"]["any"] > 0
+    before = path.stat().st_mtime_ns
+    main(arguments)
+    assert path.stat().st_mtime_ns == before, "nothing is measured or trained again"
+
+
+def test_damaged_audit_is_named(tmp_path: Path) -> None:
+    assert leak.read_label_shares(tmp_path, "shop", "1") is None
+    (tmp_path / "leak").mkdir()
+    (tmp_path / "leak" / "shop-1.json").write_text("{}")
+    with pytest.raises(UserError, match="delete it and run again"):
+        leak.read_label_shares(tmp_path, "shop", "1")

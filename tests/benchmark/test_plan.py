@@ -1,0 +1,84 @@
+"""What is left and how long it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_a2d.benchmark.plan import duration, left_text, plan, plan_text
+from recbole_a2d.benchmark.suites import Cell, cell_run_name
+from recbole_a2d.checkpoint import save_checkpoint
+
+
+def cell(tmp_path: Path, model: str = "A2DMTL", dataset: str = "shop", **settings: Any) -> Cell:
+    places = {"results_dir": str(tmp_path / "results"), "checkpoint_dir": str(tmp_path / "saved")}
+    return Cell(model, dataset, settings | places)
+
+
+def test_a_record_finishes_its_cell_and_no_other(tmp_path: Path, make_record: Any) -> None:
+    record = make_record("GRU4Rec")
+    done, other = plan([cell(tmp_path, "GRU4Rec"), cell(tmp_path, "GRU4Rec", seed=1)], [record])
+    assert done.finished and done.seconds_left == 0
+    assert not other.finished and other.seconds_left == record.seconds
+
+
+def test_missing_orders_leave_a_cell_unfinished(tmp_path: Path, make_record: Any) -> None:
+    make_record()
+    whole = dataclasses.replace(cell(tmp_path), orders=("file",))
+    assert not plan([whole], [])[0].finished
+
+
+def test_equal_cells_count_once(tmp_path: Path) -> None:
+    assert len(plan([cell(tmp_path), cell(tmp_path, category_weight=0.25)], [])) == 1
+
+
+def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, make_record: Any) -> None:
+    record = make_record("GRU4Rec", seed=1)
+    unfinished = cell(tmp_path, "GRU4Rec")
+    run = cell_run_name(unfinished, unfinished.config())
+    facts = {"history": [{"seconds": 20.0}, {"seconds": 15.0}]}
+    save_checkpoint(tmp_path / "saved" / run / "select" / "last.pt", {"w": torch.ones(1)}, facts)
+    (planned,) = plan([unfinished], [record])
+    assert planned.epochs_done == 2
+    assert planned.seconds_left == record.seconds - 35
+    assert "2 epochs done, about 65 s" in plan_text([planned])
+
+
+def test_estimates_go_from_like_to_less_like(tmp_path: Path, make_record: Any) -> None:
+    def timed(seconds: float, rows: int = 1000, **facts: Any) -> Any:
+        record = make_record(**facts)
+        return dataclasses.replace(record, seconds=seconds, train_rows=rows)
+
+    here = timed(100, model="GRU4Rec")
+    counted = timed(1, model="Pop", trained=False)
+    elsewhere = timed(600, rows=3000, model="STAMP", dataset="tmall")
+    other_preset = timed(9999, model="SRGNN", preset="paper")
+    known = [here, counted, elsewhere, other_preset]
+
+    def estimate(**facts: Any) -> float | None:
+        return plan([cell(tmp_path, seed=3, **facts)], known)[0].seconds_left
+
+    assert estimate(model="GRU4Rec") == 100
+    assert estimate(model="STAMP") == 200, "600 s for 3000 rows, 1000 rows here"
+    assert estimate(model="SRGNN") == 100, "the median of what was trained here, same preset"
+    assert estimate(model="SPop") == 1, "the median of what was counted here"
+    assert estimate(model="NARM", dataset="diginetica") is None
+
+
+def test_left_text(tmp_path: Path, make_record: Any) -> None:
+    record = make_record("GRU4Rec")
+    planned = plan([cell(tmp_path, name, seed=5) for name in ("GRU4Rec", "STAMP")], [record])
+    assert left_text(planned) == "2 of 2 cells left, about 3 min"
+    unknown = plan([cell(tmp_path, "STAMP")], [])
+    assert left_text(unknown) == "1 of 1 cells left, 1 that no finished record tells the time of"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "5 s"), (100, "2 min"), (5400, "90 min"), (11100, "3 h 05 min")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

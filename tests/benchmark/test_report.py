@@ -1,0 +1,103 @@
+"""The page holds everything, needs nothing, and links every figure to its record."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_a2d.benchmark.report import main, write_report
+from recbole_a2d.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def page(record_maker: Any, folder: Path, shop_data: Path) -> tuple[str, str, list[str]]:
+    """HTML, Markdown and the runs of a results folder with something of everything."""
+    make_record = record_maker(folder)
+    records = [
+        make_record(),
+        make_record("GRU4Rec", good=0.2),
+        make_record("Pop", trained=False, good=0.05),
+        make_record(variant="wo_cate", good=0.25),
+        make_record(category_weight=0.1),
+        make_record(session_bank="batch_leaky", good=0.6),
+        make_record("STAMP", protocol="test_selected"),
+        make_record("NARM", preset="paper"),
+    ]
+    out = write_report(folder, folder / "report.html", shop_data)
+    markdown = out.with_suffix(".md").read_text(encoding="utf-8")
+    return out.read_text(encoding="utf-8"), markdown, [record.run for record in records]
+
+
+def test_page_needs_no_network(page: tuple[str, str, list[str]]) -> None:
+    html = page[0]
+    assert len(html) > 3_000_000, "plotly is inside"
+    assert not re.search(r"<(script|link|img|iframe)[^>]*\b(src|href)=", html)
+    assert "@import" not in html.split("</style>")[0]
+
+
+def test_page_holds_its_parts(page: tuple[str, str, list[str]]) -> None:
+    html = page[0]
+    for title in ("Table 2: models", "Table 3", "Figure 3", "Leak audit", "Data set shop"):
+        assert f"{title}" in html
+    for title in ("Time against accuracy", "Learning curves", "Ranks by prefix length"):
+        assert f"<b>{title}</b>" in html
+    assert "<b>Ranks by popularity of the target</b>" in html
+    assert "<b>Attention of A2D-MTL</b>" in html
+    assert "protocol test_selected" in html and "preset paper" in html
+
+
+def test_every_link_leads_somewhere(page: tuple[str, str, list[str]]) -> None:
+    html, _, runs = page
+    body = html[html.index("<body>") :]
+    anchors = re.findall(r"\bid='([^']+)'", body)
+    assert len(anchors) == len(set(anchors))
+    inner = re.findall(r"href='#([^']+)'", body)
+    assert set(inner) <= set(anchors)
+    for run in runs:
+        assert f"record-{run}" in anchors
+        assert body.count(f"#record-{run}'") >= 1, "something links to the record"
+        assert f"href='records/{run}.json'" in body
+
+
+def test_every_plot_has_numbers_and_records(page: tuple[str, str, list[str]]) -> None:
+    figures = re.findall(r"<figure>.*?</figure>", page[0], flags=re.DOTALL)
+    assert len(figures) >= 7
+    for figure in figures:
+        assert "<table>" in figure and "href='#record-" in figure
+
+
+def test_markdown_twin(page: tuple[str, str, list[str]], folder: Path) -> None:
+    markdown, runs = page[1], page[2]
+    assert "## Table 2: models" in markdown and "**Learning curves.**" in markdown
+    for target in re.findall(r"\]\((records/[^)]+)\)", markdown):
+        assert (folder / target).exists()
+    assert sum(f"records/{run}.json" in markdown for run in runs) == len(runs)
+
+
+def test_what_was_not_run_says_how(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
+    make_record("GRU4Rec")
+    out = write_report(tmp_path / "results", tmp_path / "r.html", shop_data)
+    assert "benchmark leak --dataset NAME" in out.read_text(encoding="utf-8")
+
+
+def test_without_data_the_page_is_made_all_the_same(make_record: Any, tmp_path: Path) -> None:
+    make_record(fingerprint="x"), make_record("GRU4Rec", fingerprint="x")
+    out = write_report(tmp_path / "results", tmp_path / "r.html", tmp_path)
+    html = out.read_text(encoding="utf-8")
+    assert "No marks for shop" in html and "Ranks by prefix length" not in html
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no records"):
+        main(["--results", str(tmp_path)])
+    with pytest.raises(UserError, match="unknown option --colour"):
+        main(["--colour=red"])
+    assert not list(tmp_path.iterdir())

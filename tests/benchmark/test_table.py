@@ -1,0 +1,111 @@
+"""Tables: the paper's column apart, missing cells told, best and marks where they belong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
+from recbole_a2d.benchmark.side_by_side import main_groups, side_by_side, table2_rows, table3_rows
+from recbole_a2d.benchmark.table import main, markdown_table, paper_tables
+
+
+def table2(records: list[Any], statistics: Statistics | None = None) -> Table:
+    groups = main_groups(comparable(records), "cpu")
+    return side_by_side("t", table2_rows(), groups, statistics, "table2")
+
+
+def row(table: Table, name: str) -> list[Value]:
+    (found,) = [line for line in table.rows if line[0].text == name]
+    return list(found[1:])
+
+
+def test_papers_figures_have_a_column_of_their_own(make_record: Any) -> None:
+    table = table2([make_record(dataset="tmall", good=0.3)])
+    assert list(table.columns) == ["model", "P@20", "paper", "MRR@20", "paper"]
+    ours, paper, _, paper_mrr = row(table, "A2D-MTL")
+    assert float(ours.text) == pytest.approx(30, abs=1) and ours.run and ours.strong
+    assert (paper.text, paper_mrr.text) == ("41.38", "17.43")
+    assert paper.muted and not paper.run and not paper.strong
+
+
+def test_what_has_no_record_is_missing(make_record: Any) -> None:
+    table = table2([make_record(dataset="tmall")])
+    assert [value.text for value in row(table, "CLHHN")] == ["missing", "41.20", "missing", "16.39"]
+    assert [value.text for value in row(table, "VSKNN")] == ["missing", "\u2013"] * 2
+
+
+def test_changed_settings_do_not_pass_for_the_model(make_record: Any) -> None:
+    records = [
+        make_record(dataset="tmall", session_bank="batch_leaky", good=0.9),
+        make_record("GRU4Rec", dataset="tmall", learning_rate=0.5),
+    ]
+    table = table2(records)
+    assert row(table, "A2D-MTL")[0].text == "missing"
+    assert row(table, "GRU4Rec (RecBole)")[0].text == "missing"
+
+
+def test_selected_on_test_stays_out(make_record: Any) -> None:
+    records = [make_record("STAMP"), make_record(protocol="test_selected", good=0.9)]
+    assert row(table2(records), "A2D-MTL")[0].text == "missing"
+
+
+def test_seeds_marks_and_notes(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
+    records = [make_record(seed=s, good=g) for s, g in ((1, 0.3), (2, 0.34))]
+    records.append(make_record("GRU4Rec", good=0.05))
+    table = table2(records, Statistics(tmp_path / "results", shop_data))
+    value = row(table, "A2D-MTL")[0]
+    mean, spread = value.text.split(" ± ")
+    assert float(mean) == pytest.approx(32, abs=1) and 1 < float(spread) < 5
+    assert value.strong and value.mark == ""
+    assert row(table, "GRU4Rec (RecBole)")[0].mark == "▼"
+    notes = " ".join(table.notes)
+    assert all(word in notes for word in ("clean", "preset cpu", "seeds 1, 2", "abc", "▲ ▼"))
+
+
+def test_no_marks_without_the_sessions(make_record: Any, tmp_path: Path) -> None:
+    records = [make_record(fingerprint="x"), make_record("GRU4Rec", fingerprint="x", good=0.01)]
+    table = table2(records, Statistics(tmp_path / "results", tmp_path))
+    assert "No marks for shop" in " ".join(table.notes)
+    assert row(table, "GRU4Rec (RecBole)")[0].mark == ""
+
+
+def test_table3_only_where_ablations_were_run(make_record: Any) -> None:
+    plain, ablated = make_record(dataset="tmall"), make_record(dataset="tmall", variant="wo_exp")
+    assert len(paper_tables(comparable([plain]), None)) == 1
+    third = paper_tables(comparable([plain, ablated]), None)[1]
+    assert [value.text for value in row(third, "A2D-MTL w/o EXP")][1::2] == ["36.54", "16.29"]
+    assert row(third, "A2D-MTL w/o GRAPH")[0].text == "missing"
+    assert len(table3_rows()) == 7
+
+
+def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
+    group = comparable([make_record(good=0.3), make_record("STAMP", good=0.1)])[0]
+    text = markdown_table(group, Statistics(tmp_path / "results", shop_data))
+    (line,) = [line for line in text.splitlines() if line.startswith("| STAMP")]
+    assert "▼" in line and "| \u2212" in line and "<0.001" in line
+    assert "reference" in text
+    assert "Δ" not in markdown_table(group)
+
+
+def test_command(
+    make_record: Any, tmp_path: Path, shop_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_record(), make_record("GRU4Rec")
+    main(["--results", str(tmp_path / "results"), f"--data_path={shop_data}"])
+    printed = capsys.readouterr().out
+    assert "**Table 2, preset cpu: models**" in printed and "**shop**:" in printed
+
+
+def test_markdown_and_html_of_a_table() -> None:
+    rows = [[Value("a|b"), Value("1", run="r", strong=True, mark="▲"), Value("<2>", muted=True)]]
+    table = Table("T", ["m", "x", "x"], rows, ["note"], [("", 1), ("d", 1), ("e", 1)])
+    markdown = to_markdown(table, lambda run: f"records/{run}.json")
+    assert "| m | d x | e x |" in markdown
+    assert "| a\\|b | **[1](records/r.json)** ▲ | <2> |" in markdown
+    html = to_html(table, lambda run: f"#{run}")
+    assert "<a href='#r'>1</a>" in html and "&lt;2&gt;" in html and "class='strong edge'" in html

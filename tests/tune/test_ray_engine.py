@@ -1,0 +1,59 @@
+"""Ray Tune: trials in processes of their own, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_a2d.errors import UserError
+from recbole_a2d.tune.command import main
+from recbole_a2d.tune.ray_engine import _resources
+from recbole_a2d.yaml_files import read_yaml
+
+WORDS = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--engine=ray", "--trials=3"]
+WORDS += ["--epochs=12", "--stopping_step=20", "--train_batch_size=16", "--embedding_size=8"]
+
+
+def test_resources_as_found() -> None:
+    assert _resources({"CPU": 8.0}, None, None) == {"cpu": 1.0, "gpu": 0.0}
+    assert _resources({"CPU": 8.0, "GPU": 2.0}, None, None) == {"cpu": 4.0, "gpu": 1.0}
+    assert _resources({"CPU": 8.0, "GPU": 1.0}, 2, 0.5) == {"cpu": 2.0, "gpu": 0.5}
+    with pytest.raises(UserError, match="lower --cpus"):
+        _resources({"CPU": 2.0}, 3, None)
+
+
+@pytest.mark.skipif(not os.environ.get("SLOW_TESTS"), reason="a minute of Ray: SLOW_TESTS=1")
+def test_killed_and_resumed(home: Path, killed: Any) -> None:
+    Path("s.hyper").write_text("learning_rate choice [1e-6,0.02]\ndropout_prob uniform 0.0,0.4\n")
+    before = killed(home, WORDS)
+    os.chdir(home)
+    main(WORDS)
+    paths = sorted(home.glob("results/tune/*/trials/*.json"))
+    after = {record["number"]: record for record in map(json.loads, map(Path.read_text, paths))}
+    assert sorted(after) == [0, 1, 2]
+    for number, record in before.items():
+        known = len(record["history"])
+        assert after[number]["settings"] == record["settings"]
+        assert after[number]["history"][:known] == record["history"], "went on, not anew"
+    assert all(record["status"] in ("done", "stopped") for record in after.values())
+    scores = {n: max(e["mrr@20"] for e in r["history"]) for n, r in after.items()}
+    best = after[max(scores, key=lambda n: (scores[n], -n))]["settings"]
+    (written,) = home.glob("results/tune/*/best.yaml")
+    assert read_yaml(written)["dropout_prob"] == best["dropout_prob"]
+    assert not list(home.glob("saved/tune/*"))
+
+
+def test_a_cluster_that_is_not_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def nobody(**_: Any) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(ray, "init", nobody)
+    Path("s.hyper").write_text("learning_rate choice [0.02]\n")
+    with pytest.raises(UserError, match="no Ray cluster there"):
+        main([*WORDS, "--address=10.0.0.1:6379"])

@@ -1,0 +1,222 @@
+"""Searches: validation alone decides, a kill changes nothing, exhaustive means all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_a2d.config import build_config
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.errors import UserError
+from recbole_a2d.tune import hyperopt_engine, search, trial
+from recbole_a2d.tune.command import main
+from recbole_a2d.tune.space import Parameter, SearchSpace
+from recbole_a2d.yaml_files import read_yaml
+
+QUICK = ["--epochs=2", "--train_batch_size=64", "--embedding_size=8", "--show_progress=false"]
+
+
+def tune(*words: str, model: str = "GRU4Rec", space: str = "") -> None:
+    Path("s.hyper").write_text(space or "learning_rate choice [1e-6,0.02,0.05]\n")
+    main(["--dataset=shop", f"--model={model}", "--space=s.hyper", *QUICK, *words])
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    found = sorted(folder.glob("results/tune/*/trials/*.json"))
+    return [json.loads(path.read_text()) for path in found]
+
+
+def without_time(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record | {"seconds": 0} for record in records]
+
+
+def test_exhaustive_tries_all_and_keeps_the_best(home: Path) -> None:
+    tune("--algo=exhaustive")
+    records = trials(home)
+    assert [record["settings"]["learning_rate"] for record in records] == [1e-6, 0.02, 0.05]
+    best = max(records, key=lambda r: max(epoch["mrr@20"] for epoch in r["history"]))
+    (written,) = home.glob("results/tune/*/best.yaml")
+    assert read_yaml(written)["learning_rate"] == best["settings"]["learning_rate"] != 1e-6
+    assert build_config("GRU4Rec", "shop", config_files=[written])["epochs"] == 2
+    page = written.with_name("search.html").read_text()
+    assert '"type":"parcoords"' in page and "<script src" not in page and "<link" not in page[:9999]
+    assert not list(home.glob("saved/tune/*")), "nothing of a finished search is left in saved/"
+
+
+def test_a_large_grid_is_searched_to_its_last_corner(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RecBole draws combinations until 1000 are old, and stops after 10 without progress."""
+    tried: list[tuple[int, int]] = []
+
+    def fake(task: Any, tables: Any, number: int, settings: Any) -> trial.Trial:
+        tried.append((settings["train_batch_size"], settings["eval_batch_size"]))
+        done = trial.Trial(number, settings, trial.DONE, [{"mrr@20": float(settings == {})}])
+        task.write(done)
+        return done
+
+    monkeypatch.setattr(hyperopt_engine, "run_trial", fake)
+    grid = "\n".join(f"{key}_batch_size choice {list(range(1, 11))}" for key in ("train", "eval"))
+    Path("s.hyper").write_text(grid)
+    main(["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--algo=exhaustive"])
+    assert sorted(tried) == [(a, b) for a in range(1, 11) for b in range(1, 11)]
+
+
+def test_test_sessions_change_nothing(home: Path, shop_data: Path) -> None:
+    """A signal planted in the test file: every test session repeats what training never does."""
+
+    def search_of(planted: bool) -> list[dict[str, Any]]:
+        folder = home / str(planted) / "shop"
+        folder.mkdir(parents=True)
+        for path in (shop_data / "shop").iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+        if planted:
+            (folder / "shop.json").unlink()
+            item = (folder / "shop.item").read_text().splitlines()[-1].split("\t")[0]
+            clicks = (f"t{s}\t{i}\t0\n" for s in range(50) for i in (item, "new", item, item))
+            head = "session_id:token\titem_id:token\ttimestamp:float\n"
+            (folder / "shop.test.inter").write_text(head + "".join(clicks))
+        os.chdir(home / str(planted))
+        space = "learning_rate loguniform -12,-2"
+        tune(f"--data_path={home / str(planted)}", "--trials=4", space=space)
+        return without_time(trials(Path.cwd()))
+
+    assert search_of(False) == search_of(True)
+    plain, planted = (
+        next((home / str(planted)).glob("results/tune/*/best.yaml")).read_text()
+        for planted in (False, True)
+    )
+    assert plain == planted
+
+
+def test_the_test_sessions_are_not_even_there(home: Path) -> None:
+    tables = read_atomic(home / "dataset_atomic" / "shop")
+    seen = trial.without_test(tables)
+    with pytest.raises(KeyError):
+        _ = seen.test
+    assert len(seen.item_tokens) == tables.n_training_items
+    task = trial.Task("GRU4Rec", "shop", {}, home / "r", home / "s")
+    with pytest.raises(ValueError, match="must not be given the test"):
+        trial.run_trial(task, tables, 0, {})
+
+
+KILLED = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", *QUICK]
+KILLED += ["--epochs=8", "--stopping_step=9"]
+
+
+def test_a_killed_search_ends_as_if_it_had_not_been(home: Path, killed: Any) -> None:
+    words = [*KILLED, "--trials=4"]
+    for name in ("killed", "whole"):
+        (home / name).mkdir()
+        (home / name / "s.hyper").write_text("learning_rate loguniform -6,-2\n")
+        (home / name / "dataset_atomic").symlink_to(home / "dataset_atomic")
+    before = killed(home / "killed", words)
+    half = next(r for r in before.values() if r["status"] == "running")
+    assert 0 < len(half["history"]) < 8
+    epochs = []
+    for name in ("killed", "whole"):
+        os.chdir(home / name)
+        main(words)
+        epochs.append(without_time(trials(home / name)))
+    assert len(epochs[0]) == 4
+    assert epochs[0] == epochs[1]
+    done = [r for r in before.values() if r["status"] == "done"]
+    assert all(trials(home / "killed")[r["number"]] == r for r in done), "not run again"
+
+
+def test_a_trial_in_flight_goes_on_from_its_last_epoch(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Kill(BaseException):
+        pass
+
+    tables = trial.without_test(read_atomic(home / "dataset_atomic" / "shop"))
+    fixed = dict(pair[2:].split("=") for pair in QUICK)
+    typed = {key: int(value) for key, value in fixed.items() if value.isdigit()}
+    task = trial.Task("GRU4Rec", "shop", typed | {"epochs": 3}, home / "r", home / "s")
+
+    def killed_after_two(epoch: int, metrics: Any) -> None:
+        if epoch == 2:
+            raise Kill
+
+    with pytest.raises(Kill):
+        trial.run_trial(task, tables, 0, {"learning_rate": 0.02}, killed_after_two)
+    told: list[int] = []
+    trained: list[int] = []
+    real = trial.SessionTrainer._run_epoch
+
+    def counted(self: Any, *data: Any) -> Any:
+        trained.append(self.progress.next_epoch)
+        return real(self, *data)
+
+    monkeypatch.setattr(trial.SessionTrainer, "_run_epoch", counted)
+    ended = trial.run_trial(
+        task, tables, 0, {"learning_rate": 0.02}, lambda epoch, _: told.append(epoch)
+    )
+    assert trained == [2] and told == [1, 2, 3]
+    assert ended.status == "done" and len(ended.history) == 3
+
+
+def test_more_trials_add_to_a_search(home: Path) -> None:
+    tune("--algo=random", "--trials=1")
+    first = trials(home)
+    tune("--algo=random", "--trials=3")
+    assert trials(home)[:1] == first and len(trials(home)) == 3
+
+
+def test_methods_without_training_are_searched_too(home: Path) -> None:
+    tune("--algo=exhaustive", model="SR", space="max_steps choice [1,5]\n")
+    assert [len(record["history"]) for record in trials(home)] == [1, 1]
+
+
+def test_refused_settings_fail_a_trial_and_not_the_search(home: Path) -> None:
+    tune("--algo=exhaustive", model="MiaSRec", space="n_heads choice [3,2]\n")
+    assert [record["status"] for record in trials(home)] == ["failed", "done"]
+    with pytest.raises(UserError, match="no trial came to a result"):
+        tune("--algo=exhaustive", model="MiaSRec", space="n_heads choice [3,5]\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--engine=grid"], "choose one of"),
+        (["--engine=ray", "--algo=bayes"], "nothing for ray"),
+        (["--algo=exhaustive", "--trials=3"], "leave --trials out"),
+        (["--trials=0"], "at least 1"),
+        (["--trials=x"], "at least 1"),
+        (["--learning_rate=1"], "given and searched"),
+        (["--learnrate=1"], "unknown key"),
+        (["--cpus=2"], "--engine=ray"),
+    ],
+)
+def test_bad_options(words: list[str], told: str, home: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        tune(*words)
+    assert not (home / "results").exists()
+
+
+def test_unknown_key_in_the_space(home: Path) -> None:
+    with pytest.raises(UserError, match="learning_rate"):
+        tune(space="learningrate choice [1]\n")
+    assert not (home / "results").exists()
+
+
+def test_best_of_equals_is_the_first() -> None:
+    scores = [0.1, 0.3, 0.3]
+    made = [trial.Trial(n, {}, trial.DONE, [{"m": score}]) for n, score in enumerate(scores)]
+    made.append(trial.Trial(3, {}, trial.FAILED, [{"m": 0.9}]))
+    best = search.best_trial(made, "m")
+    assert best is not None and best.number == 1
+
+
+def test_hyperopt_gets_back_what_it_drew() -> None:
+    space = SearchSpace(
+        (Parameter("a", "choice", ([1], [2])), Parameter("b", "quniform", (1, 8, 1)))
+    )
+    drawn = space.from_recbole({"a": 1, "b": 3.0})
+    assert drawn == {"a": [2], "b": 3}
+    assert [p.to_hyperopt(drawn[p.name]) for p in space.parameters] == [1, 3]
