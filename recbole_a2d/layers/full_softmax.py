@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.unit_rows import inverse_lengths, scale_rows, unit_rows_gradient
+
 _CHUNK_BYTES = 8 << 20
 """Logits worked on at a time; about the size of the last private caches."""
 
@@ -40,6 +42,8 @@ def full_softmax_loss(
     item_table: Tensor,
     targets: Tensor,
     mixture: TargetMixture | None = None,
+    *,
+    unit_items: bool = False,
 ) -> Tensor:
     """Mean cross-entropy of the softmax over all candidates (Eq. 22 as the lineage runs it).
 
@@ -50,12 +54,15 @@ def full_softmax_loss(
         item_table: ``[N + 1, D]``, row 0 the pad.
         targets: item ids from 1 to N, ``[B]``.
         mixture: where the softmax is one part of a mixture, what the target has from the rest.
+        unit_items: divide the table's rows by their lengths first, for cosine scores.
 
     Returns:
         Scalar loss in float32. First-order gradients only.
     """
     log_share, log_rest = (None, None) if mixture is None else mixture
-    loss: Tensor = _FullSoftmax.apply(session_vectors, item_table, targets, log_share, log_rest)
+    loss: Tensor = _FullSoftmax.apply(
+        session_vectors, item_table, targets, log_share, log_rest, unit_items
+    )
     return loss
 
 
@@ -84,12 +91,18 @@ class _FullSoftmax(torch.autograd.Function):
         targets: Tensor,
         log_share: Tensor | None,
         log_rest: Tensor | None,
+        unit_items: bool,
     ) -> Tensor:
         dtype = working_dtype(sessions)
         rows = len(targets)
         with torch.autocast(sessions.device.type, enabled=False):
             low = sessions.detach().to(dtype)
-            candidates = table.detach()[1:].to(dtype)
+            items = table.detach()[1:]
+            if unit_items:
+                inverse = inverse_lengths(items)
+                candidates = scale_rows(items, inverse, torch.empty_like(items, dtype=dtype))
+            else:
+                candidates = items.to(dtype)
             losses, errors, session_grad = _softmax_passes(low, candidates, targets - 1)
             share_grad = rest_grad = None
             if log_share is not None and log_rest is not None:
@@ -104,7 +117,11 @@ class _FullSoftmax(torch.autograd.Function):
             table_grad = torch.empty_like(table)
             table_grad[0] = 0
             # The mean over rows is taken on the sessions: the table is the larger by far.
-            table_grad[1:] = errors.T @ (low / rows)
+            candidate_grad = errors.T @ (low / rows)
+            if unit_items:
+                unit_rows_gradient(candidate_grad, items, inverse, table_grad[1:])
+            else:
+                table_grad[1:] = candidate_grad
         ctx.mixed = share_grad is not None
         parts = (session_grad.to(sessions.dtype) / rows, table_grad)
         ctx.save_for_backward(*parts, *((share_grad, rest_grad) if ctx.mixed else ()))
@@ -116,7 +133,7 @@ class _FullSoftmax(torch.autograd.Function):
         if not bool(grads[0] == 1):
             saved = [grad * grads[0] for grad in saved]
         session_grad, table_grad, *mixture_grads = saved
-        return session_grad, table_grad, None, *(mixture_grads or (None, None))
+        return session_grad, table_grad, None, *(mixture_grads or (None, None)), None
 
 
 def _softmax_passes(

@@ -97,6 +97,10 @@ class A2DMTL(SequentialRecommender):
         _check_switches(config)
         self.switches = config
         self.dim = int(config["embedding_size"])
+        # The loss itself can divide the item vectors by their lengths, in fewer passes.
+        self.unit_items = (config["score"], config["loss"]) == ("cosine", "ce") and (
+            config["category_scores"] != "prior"
+        )
         self.item_embedding = nn.Embedding(dataset.n_items, self.dim, padding_idx=0)
         self.register_buffer("category_of_item", torch.from_numpy(dataset.category_of_item))
         self.category = self._category_part(config, dataset)
@@ -295,15 +299,18 @@ class A2DMTL(SequentialRecommender):
 
     def score_table(self, categories: Tensor | None, table: Tensor) -> Tensor:
         """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D or 2D]``."""
-        if self.switches["score_table"] == "graph" and self.item_graph is not None:
-            items = torch.arange(len(table), device=table.device)
-            table = self.item_graph.encode(table, items)
+        table = self._candidates(table)
         if self.switches["score"] == "cosine":
             table = unit_rows(table)
         if self.switches["category_scores"] == "prior" and categories is not None:
             of_item = F.embedding(self.category_of_item, categories)
             table = torch.cat([table, of_item.to(table.dtype)], dim=1)
         return table
+
+    def _candidates(self, table: Tensor) -> Tensor:
+        if self.switches["score_table"] == "initial" or self.item_graph is None:
+            return table
+        return self.item_graph.encode(table, torch.arange(len(table), device=table.device))
 
     def score_vectors(self, encoded: Encoded) -> Tensor:
         """Session vectors as they enter the product of Eq. 21, ``[B, D or 2D]``.
@@ -324,7 +331,11 @@ class A2DMTL(SequentialRecommender):
         table = self.item_table(categories)
         encoded = self.encode(interaction, categories, table)
         of_category = self._log_categories(encoded)
-        score_table = self.score_table(categories, table)
+        score_table = (
+            self.score_table(categories, table)
+            if not self.unit_items
+            else (self._candidates(table))
+        )
         loss = self._item_loss(interaction, encoded, of_category, score_table)
         if of_category is None:
             return loss
@@ -347,14 +358,14 @@ class A2DMTL(SequentialRecommender):
         if self.switches["loss"] == "bce_softmax":
             return softmax_bce_loss(vectors, score_table, targets)
         if encoded.mixed is None:
-            return full_softmax_loss(vectors, score_table, targets)
+            return full_softmax_loss(vectors, score_table, targets, unit_items=self.unit_items)
         parts = []
         if self.switches["mix_own_items"]:
             parts.append(pointed_at(encoded.mixed.pointer, interaction[self.ITEM_SEQ], targets))
         if self.popularity is not None and of_category is not None:
             parts.append(self.popularity.of_targets(of_category, targets))
         mixture = target_mixture(encoded.mixed, parts)
-        return full_softmax_loss(vectors, score_table, targets, mixture)
+        return full_softmax_loss(vectors, score_table, targets, mixture, unit_items=self.unit_items)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``: probabilities where the answer is a mixture."""

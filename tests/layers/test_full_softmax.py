@@ -34,6 +34,16 @@ def test_equals_cross_entropy(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch)
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
 
 
+def test_unit_items_are_normalized_ones() -> None:
+    sessions, table, targets = example()
+    plain = F.cross_entropy(sessions @ F.normalize(table[1:], dim=1).T, targets - 1)
+    fast = full_softmax_loss(sessions, table, targets, unit_items=True)
+    torch.testing.assert_close(fast, plain)
+    expected = gradients(plain, sessions, table)
+    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+
+
 def test_pad_gets_no_gradient() -> None:
     sessions, table, targets = example()
     (grad,) = gradients(full_softmax_loss(sessions, table, targets), table)
