@@ -43,6 +43,7 @@ from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
 from recbole_a2d.layers.unit_rows import unit_rows
+from recbole_a2d.models.neighbours.votes import SessionVotes
 
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
@@ -177,13 +178,24 @@ class A2DMTL(SequentialRecommender):
         if config["mix_category"] and self.category is not None:
             counts = torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
             self.popularity = CategoryPopularity(counts, self.category_of_item.clone())
-        parts = int(bool(config["mix_own_items"])) + int(self.popularity is not None)
+        self.votes = self._session_votes(config, dataset)
+        present = (config["mix_own_items"], self.popularity is not None, self.votes is not None)
+        parts = sum(map(bool, present))
         if parts == 0:
             return None
         views = 1 if self.category is None else 2
         return AnswerMixture(
             self.dim, parts, clicks=views, states=views, max_length=dataset.max_length
         )
+
+    def _session_votes(self, config: Any, dataset: SessionDataset) -> SessionVotes | None:
+        if not config["mix_votes"]:
+            return None
+        votes = SessionVotes(dataset.train, dataset.n_items)
+        # The votes for each training row's target, its own session left out.
+        of_rows = votes.target_votes(dataset.train_rows).probability
+        self.register_buffer("votes_of_row", of_rows, persistent=False)
+        return votes
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
@@ -364,6 +376,8 @@ class A2DMTL(SequentialRecommender):
             parts.append(pointed_at(encoded.mixed.pointer, interaction[self.ITEM_SEQ], targets))
         if self.popularity is not None and of_category is not None:
             parts.append(self.popularity.of_targets(of_category, targets))
+        if self.votes is not None:
+            parts.append(self.votes_of_row[interaction["row_id"]])
         mixture = target_mixture(encoded.mixed, parts)
         return full_softmax_loss(vectors, score_table, targets, mixture, unit_items=self.unit_items)
 
@@ -374,14 +388,22 @@ class A2DMTL(SequentialRecommender):
         scores = all_scores(self.score_vectors(encoded), score_table)
         if encoded.mixed is None:
             return scores
+        return self._mix(interaction, encoded, scores)
+
+    def _mix(self, interaction: Interaction, encoded: Encoded, scores: Tensor) -> Tensor:
+        """Probabilities of all items by all parts, ``[B, N + 1]``; overwrites the scores."""
+        assert encoded.mixed is not None
         scores[:, 0] = -torch.inf
-        shares = encoded.mixed.log_shares.exp().unbind(1)
-        mixed = scores.softmax(1).mul_(shares[0].unsqueeze(1))
+        shares = iter(encoded.mixed.log_shares.exp().unbind(1))
+        mixed = scores.softmax(1).mul_(next(shares).unsqueeze(1))
+        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.switches["mix_own_items"]:
-            point(mixed, encoded.mixed.pointer, interaction[self.ITEM_SEQ], shares[1])
+            point(mixed, encoded.mixed.pointer, prefixes, next(shares))
         of_category = self._log_categories(encoded)
         if self.popularity is not None and of_category is not None:
-            self.popularity.add_to(mixed, of_category, shares[-1])
+            self.popularity.add_to(mixed, of_category, next(shares))
+        if self.votes is not None:
+            mixed.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
         return mixed
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
@@ -428,8 +450,7 @@ def _check_switches(config: Any) -> None:
     for key, words in SWITCHES.items():
         if config[key] not in words:
             raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
-    if config["loss"] == "bce_softmax" and (config["mix_own_items"] or config["mix_category"]):
-        raise UserError(
-            "loss bce_softmax knows one softmax only: "
-            "add --mix_own_items=false --mix_category=false"
-        )
+    mixed = [key for key in ("mix_own_items", "mix_category", "mix_votes") if config[key]]
+    if config["loss"] == "bce_softmax" and mixed:
+        off = " ".join(f"--{key}=false" for key in mixed)
+        raise UserError(f"loss bce_softmax knows one softmax only: add {off}")

@@ -64,6 +64,7 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("category_layers", 2),
     ("mix_own_items", False),
     ("mix_category", True),
+    ("mix_votes", True),
 ]
 
 
