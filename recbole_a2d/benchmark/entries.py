@@ -26,6 +26,9 @@ TOLD_ELSEWHERE = frozenset(
 LEAK_KEYS = frozenset({"session_bank", "graph_exclude_self", "evaluation_order"})
 """Settings that the leak audit varies."""
 
+BEFORE = {"mix_own_items": False, "mix_category": False, "mix_votes": False}
+"""What a record did that is older than the switch."""
+
 VARIANT_TITLES = {
     "wo_cate": "w/o CATE",
     "wo_exp": "w/o EXP",
@@ -35,6 +38,8 @@ VARIANT_TITLES = {
     "wo_graph": "w/o GRAPH",
     "as_printed": "as printed",
     "with_votes": "with votes",
+    "with_inter": "with INTER",
+    "faithful": "faithful",
 }
 
 Setting = tuple[str, Any]
@@ -216,8 +221,8 @@ def comparable(records: Iterable[Record]) -> list[Group]:
 def changed_settings(record: Record) -> tuple[Setting, ...]:
     """Settings of a record that differ from what today's yaml files give its model.
 
-    A key of the model's own file that the record does not know is told as ``absent``: the
-    switch did not exist when it was made.
+    A key of the model's own file that the record does not know did not exist when it was
+    made: it is told by what the model did then (:data:`BEFORE`), else as ``absent``.
     """
     defaults, own_keys = _defaults(record.model, record.dataset, record.preset, record.variant)
     relevant = defaults.keys() - TOLD_ELSEWHERE
@@ -229,7 +234,10 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
         for key in relevant & asked.keys()
         if _text(asked[key]) != _text(defaults[key])
     }
-    changed |= dict.fromkeys((relevant & own_keys) - asked.keys(), "absent")
+    for key in (relevant & own_keys) - asked.keys():
+        value = BEFORE.get(key, "absent")
+        if value != defaults[key]:
+            changed[key] = value
     if "evaluation_order" in asked:
         changed["evaluation_order"] = asked["evaluation_order"]
     return tuple(sorted(changed.items()))

@@ -101,3 +101,11 @@ def test_same_seeds_drops_what_others_lack(make_record: Any) -> None:
     records = [make_record(seed=s) for s in (1, 2)] + [make_record(seed=2, category_weight=0.1)]
     kept = same_seeds(comparable(records)[0].entries)
     assert [[record.seed for record in entry.records] for entry in kept] == [[2], [2]]
+
+
+def test_a_record_older_than_a_switch_is_told_by_what_it_did(make_record: Any) -> None:
+    record = make_record("A2DMTL")
+    del record.config["mix_votes"]
+    assert changed_settings(record) == ()
+    del record.config["mix_own_items"]
+    assert changed_settings(record) == (("mix_own_items", False),)
