@@ -29,6 +29,8 @@ test: $(READY)
 # BENCH="--data dataset_atomic/diginetica" takes converted real data.
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/python -m benchmarks.convert_speed
+	$(BIN)/python benchmarks/recommend_latency.py --items 43000
 
 lint: $(READY)
 	$(BIN)/ruff check .

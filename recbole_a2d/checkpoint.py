@@ -41,7 +41,17 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if content["format"] != FORMAT:
             raise UserError(f"{path}: checkpoint format {content['format']}; upgrade recbole_a2d")
         return content["tensors"], json.loads(content["facts"])
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        AssertionError,
+    ) as error:  # what torch's reader says of a damaged file, depending on the damage
         raise _unreadable(path, error) from error
     except pickle.UnpicklingError as error:
         raise _unreadable(path, error) from error

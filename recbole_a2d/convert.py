@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from recbole_a2d.data.atomic import Manifest, write_atomic, write_prefixes
+from recbole_a2d.data.atomic import Manifest, write_atomic
 from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
 from recbole_a2d.data.preprocess import VALID_FRACTION
 from recbole_a2d.data.readers import READERS, Reader
@@ -29,7 +29,15 @@ def main(argv: list[str]) -> None:
     try:
         manifest = convert(reader, args)
     except OSError as error:
-        raise UserError(f"{error.filename or args.out}: {error.strerror or error}") from error
+        raise UserError(
+            f"{error.filename or args.out}: {error.strerror or error}; nothing was changed: check "
+            "the path and the room left on the disk"
+        ) from error
+    except MemoryError as error:
+        raise UserError(
+            f"{args.raw} does not fit into memory; nothing was changed: close other programs, or "
+            "cut the log to fewer days"
+        ) from error
     print(describe(manifest, args.out))
     for warning in warnings(manifest):
         print(f"warning: {warning}", file=sys.stderr)
@@ -58,10 +66,7 @@ def convert(reader: Reader, args: Namespace) -> Manifest:
         raise UserError(f"`convert {reader.name}` needs --raw PATH: where the raw files are")
     args.name, args.out = target(reader, args.raw, args.name, args.out)
     log = reader.read(args)
-    manifest = write_atomic(args.out, log)
-    if args.prefixes:
-        write_prefixes(args.out, log, args.prefix_length)
-    return manifest
+    return write_atomic(args.out, log, args.prefix_length if args.prefixes else None)
 
 
 def target(

@@ -15,6 +15,7 @@ from recbole_a2d.data.tables import NO_CATEGORY, SPLITS, ConvertedLog
 from recbole_a2d.errors import UserError
 
 FORMAT_VERSION = 1
+HASHED_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,17 @@ def read_manifest(path: Path) -> Manifest | None:
     if sorted(content) != sorted(names):
         raise UserError(f"{path} must hold the keys {names}: convert the data set again")
     manifest = Manifest(**content)
-    if not isinstance(manifest.files, dict):
-        raise UserError(f"{path}: 'files' must map file to hash: convert the data set again")
+    _check_names(path, manifest)
     return manifest
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(HASHED_AT_ONCE):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
@@ -133,6 +137,18 @@ def _check_version(path: Path, content: Any) -> None:
             f"{path} has format version {version}, this version of recbole_a2d reads up to "
             f"{FORMAT_VERSION}: update recbole_a2d or convert the data set again"
         )
+
+
+def _check_names(path: Path, manifest: Manifest) -> None:
+    """The manifest names files of its own folder alone, whoever wrote it."""
+    files = manifest.files
+    if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
+        raise UserError(f"{path}: 'files' must map file to hash: convert the data set again")
+    for name in files:
+        if not name.startswith(f"{path.stem}.") or Path(name).name != name or "\0" in name:
+            raise UserError(
+                f"{path} names the file {name!r}, which is none of this data set: convert it again"
+            )
 
 
 def _unseen_rows(test: Sessions, n_items: int) -> tuple[int, int]:

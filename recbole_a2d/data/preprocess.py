@@ -62,20 +62,33 @@ def validation_start(n_sessions: int, fraction: float = VALID_FRACTION) -> int:
 
 def keep_clicks(clicks: Clicks, mask: BoolArray) -> Clicks:
     """Keep the clicks under the mask (``[clicks]``); sessions left without any disappear."""
+    if mask.all() and (clicks.sessions.lengths > 0).all():
+        return clicks
     sessions = clicks.sessions
     kept = np.concatenate([[0], np.cumsum(mask)])
     lengths = kept[sessions.offsets[1:]] - kept[sessions.offsets[:-1]]
+    left = lengths > 0
     return Clicks(
-        Sessions.from_lengths(sessions.items[mask], lengths[lengths > 0]),
-        clicks.session_tokens[lengths > 0],
+        Sessions.from_lengths(sessions.items[mask], lengths[left]),
+        clicks.session_tokens[left],
         clicks.timestamps[mask],
+        None if clicks.dates is None else clicks.dates[left],
     )
+
+
+def keep_sessions(clicks: Clicks, mask: BoolArray) -> Clicks:
+    """Keep the sessions under the mask (``[sessions]``)."""
+    return keep_clicks(clicks, np.repeat(mask, clicks.sessions.lengths))
 
 
 def drop_short_sessions(clicks: Clicks, min_length: int = 2) -> Clicks:
     """Drop the sessions with fewer than ``min_length`` clicks."""
-    lengths = clicks.sessions.lengths
-    return keep_clicks(clicks, np.repeat(lengths >= min_length, lengths))
+    return keep_sessions(clicks, clicks.sessions.lengths >= min_length)
+
+
+def drop_long_sessions(clicks: Clicks, max_length: int) -> Clicks:
+    """Drop the sessions with more than ``max_length`` clicks."""
+    return keep_sessions(clicks, clicks.sessions.lengths <= max_length)
 
 
 def drop_rare_items(clicks: Clicks, min_clicks: int = MIN_ITEM_CLICKS) -> Clicks:
@@ -90,9 +103,9 @@ def drop_unseen_items(clicks: Clicks, training: Clicks) -> Clicks:
 
 
 def sort_by_time(clicks: Clicks) -> Clicks:
-    """Put the sessions in order of their last click; ties keep their order."""
+    """Put the sessions in order of their dates; ties keep their order."""
     sessions = clicks.sessions
-    order = np.argsort(clicks.timestamps[sessions.offsets[1:] - 1], kind="stable")
+    order = np.argsort(clicks.session_dates, kind="stable")
     lengths = sessions.lengths[order]
     ends = np.cumsum(lengths)
     shift = np.repeat(sessions.offsets[:-1][order] - (ends - lengths), lengths)
@@ -101,6 +114,7 @@ def sort_by_time(clicks: Clicks) -> Clicks:
         Sessions.from_lengths(sessions.items[rows], lengths),
         clicks.session_tokens[order],
         clicks.timestamps[rows],
+        None if clicks.dates is None else clicks.dates[order],
     )
 
 
@@ -140,10 +154,12 @@ def build_log(
         training.slice(cut, len(training.sessions)),
         test,
     )
-    used = _by_first_appearance(np.concatenate([part.sessions.items for part in parts]))
+    used = _by_first_appearance(
+        np.concatenate([part.sessions.items for part in parts]), len(item_tokens)
+    )
     code_of_code = np.full(len(item_tokens), -1, dtype=np.int64)
     code_of_code[used] = np.arange(len(used))
-    n_training_items = len(np.unique(training.sessions.items))
+    n_training_items = int((np.bincount(training.sessions.items) > 0).sum())
     category_of_code, category_tokens = _encode_categories(
         item_tokens[used], category_of_item, n_training_items
     )
@@ -177,9 +193,12 @@ def check_split(title: str, clicks: Clicks) -> None:
         )
 
 
-def _by_first_appearance(codes: IntArray) -> IntArray:
-    values, first = np.unique(codes, return_index=True)
-    return values[np.argsort(first)]
+def _by_first_appearance(codes: IntArray, n_codes: int) -> IntArray:
+    """The codes that occur, in order of first appearance, without sorting the clicks."""
+    first = np.full(n_codes, len(codes), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the last one written is the first
+    used = np.flatnonzero(first < len(codes))
+    return used[np.argsort(first[used])]
 
 
 def _encode_categories(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,29 @@ class Clicks:
         sessions: item codes, 0-based, session after session.
         session_tokens: name of every session, shape ``[sessions]``.
         timestamps: time of every click in the unit of the source, shape ``[clicks]``.
+        dates: when each session happened, where that is not the time of its last click: the
+            literature takes it from the log before any click is dropped; shape ``[sessions]``.
     """
 
     sessions: Sessions
     session_tokens: StringArray
     timestamps: FloatArray
+    dates: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if len(self.session_tokens) != len(self.sessions):
             raise ValueError("one token per session is needed")
         if len(self.timestamps) != len(self.sessions.items):
             raise ValueError("one time per click is needed")
+        if self.dates is not None and len(self.dates) != len(self.sessions):
+            raise ValueError("one date per session is needed")
+
+    @property
+    def session_dates(self) -> FloatArray:
+        """``dates``, or else the time of each session's last click; shape ``[sessions]``."""
+        if self.dates is not None:
+            return self.dates
+        return self.timestamps[self.sessions.offsets[1:] - 1]
 
     def slice(self, start: int, stop: int) -> Clicks:
         """Sessions ``start`` to ``stop`` (exclusive)."""
@@ -48,12 +60,13 @@ class Clicks:
             self.sessions.slice(start, stop),
             self.session_tokens[start:stop],
             self.timestamps[first:last],
+            None if self.dates is None else self.dates[start:stop],
         )
 
     def recode(self, code_of_code: IntArray) -> Clicks:
         """The same clicks with every item code replaced by ``code_of_code[code]``."""
         renumbered = Sessions(code_of_code[self.sessions.items], self.sessions.offsets)
-        return Clicks(renumbered, self.session_tokens, self.timestamps)
+        return replace(self, sessions=renumbered)
 
 
 @dataclass(frozen=True, kw_only=True)

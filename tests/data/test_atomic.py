@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -346,3 +347,16 @@ def test_empty_validation_is_allowed(tmp_path: Path, toy_log: Any) -> None:
     tables = read_atomic(tmp_path / "toy")
     assert len(tables.valid) == 0
     assert np.array_equal(tables.train.items, [0, 1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret", "/etc/hostname", "toy.x/../../secret", "other.item", "toy.\0", "/dev/zero"],
+)
+def test_a_manifest_cannot_point_out_of_its_folder(written: Any, name: str) -> None:
+    folder, _ = written
+    manifest = json.loads((folder / "toy.json").read_text())
+    manifest["files"][name] = "0" * 64
+    (folder / "toy.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="which is none of this data set"):
+        read_atomic(folder)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 
 from recbole_a2d.data.atomic import read_atomic, write_atomic, write_prefixes
+from recbole_a2d.data.atomic_writing import number_texts
 from recbole_a2d.data.tables import SessionTables
 from recbole_a2d.errors import UserError
 
@@ -124,3 +127,15 @@ def test_tokens_that_stock_recbole_misreads(tmp_path: Path, toy_log: Any, token:
 def test_length_must_be_positive(tmp_path: Path, toy_log: Any) -> None:
     with pytest.raises(UserError, match="prefix-length 0"):
         write_prefixes(tmp_path / "toy", toy_log([[0, 1], [1, 0]], [[0, 1]]), 0)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_are_written_as_python_writes_them(numbers: list[float]) -> None:
+    expected = [str(int(n)) if n.is_integer() else repr(n) for n in numbers]
+    assert number_texts(np.array(numbers)).to_pylist() == expected
+
+
+@given(st.lists(st.floats(1e-3, 1e15) | st.integers(-(10**9), 10**12).map(lambda n: n / 1000)))
+def test_times_of_usual_size_too(numbers: list[float]) -> None:
+    expected = [str(int(n)) if n.is_integer() else repr(n) for n in numbers]
+    assert number_texts(np.array(numbers, dtype=np.float64)).to_pylist() == expected

@@ -1,10 +1,29 @@
 """Readers of raw logs: one format a module, found by name."""
 
-from recbole_a2d.data.readers import ml_100k, published, shop
+from recbole_a2d.data.readers import (
+    csv,
+    diginetica,
+    ml_100k,
+    published,
+    retailrocket,
+    shop,
+    tmall,
+    yoochoose,
+)
 from recbole_a2d.data.readers.base import Reader
 
 READERS: dict[str, Reader] = {
-    reader.name: reader for reader in (published.READER, ml_100k.READER, shop.READER)
+    module.READER.name: module.READER
+    for module in (
+        published,
+        diginetica,
+        yoochoose,
+        tmall,
+        retailrocket,
+        csv,
+        ml_100k,
+        shop,
+    )
 }
 
 __all__ = ["READERS", "Reader"]

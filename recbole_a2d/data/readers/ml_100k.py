@@ -10,10 +10,9 @@ from argparse import ArgumentParser, Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import pyarrow
-
 from recbole_a2d.data.columns import read_columns
+from recbole_a2d.data.lineage import group_clicks, named
+from recbole_a2d.data.pauses import cut_at_pauses
 from recbole_a2d.data.preprocess import (
     MIN_ITEM_CLICKS,
     build_log,
@@ -22,8 +21,8 @@ from recbole_a2d.data.preprocess import (
     drop_unseen_items,
     sort_by_time,
 )
+from recbole_a2d.data.raw_table import Names
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.data.tables import Clicks, ConvertedLog, StringArray
 from recbole_a2d.errors import UserError
 
@@ -90,31 +89,13 @@ def user_sessions(path: Path, gap_seconds: float) -> tuple[Clicks, StringArray]:
     if not gap_seconds > 0:
         raise UserError(f"gap-seconds {gap_seconds} must be above 0")
     table = read_columns(path, RATING_FIELDS)
-    users = _encode(table["user_id:token"])
-    items = _encode(table["item_id:token"])
-    user, time = users.indices.to_numpy(), table["timestamp:float"].to_numpy()
-    order = np.lexsort((time, user))
-    user, time = user[order], time[order]
-    new_user = np.diff(user, prepend=-1) != 0
-    starts = np.flatnonzero(new_user | (np.diff(time, prepend=time[:1]) > gap_seconds))
-    sessions = Sessions.from_lengths(
-        items.indices.to_numpy()[order].astype(np.int64), np.diff(starts, append=len(user))
+    users, items = Names.of(table["user_id:token"]), Names.of(table["item_id:token"])
+    time = table["timestamp:float"].to_numpy()
+    sessions, names = cut_at_pauses(users, time, gap_seconds)
+    clicks = group_clicks(
+        session=sessions, item=items.codes, time=time, n_sessions=len(names), order_by=time
     )
-    first_of_user = np.maximum.accumulate(np.where(new_user[starts], np.arange(len(starts)), 0))
-    names = [
-        f"{users.dictionary[code]}-{number}"
-        for code, number in zip(
-            user[starts].tolist(),
-            (np.arange(len(starts)) - first_of_user + 1).tolist(),
-            strict=True,
-        )
-    ]
-    tokens = np.array(items.dictionary.to_pylist(), dtype=object)
-    return Clicks(sessions, np.array(names, dtype=object), time.astype(np.float64)), tokens
-
-
-def _encode(column: pyarrow.ChunkedArray) -> pyarrow.DictionaryArray:
-    return column.combine_chunks().dictionary_encode()
+    return named(clicks, names), items.texts
 
 
 def _split_test(clicks: Clicks, fraction: float) -> tuple[Clicks, Clicks]:

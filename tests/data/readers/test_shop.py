@@ -88,6 +88,8 @@ def test_best_scores_of_the_embedded_set(shop: ConvertedLog) -> None:
 
 def counted_hit_rate(shop: ConvertedLog, group_of_item: Any) -> float:
     """Hit rate of counted moves between groups, times the popularity inside the group."""
+    # items that only test sessions click have no category: a group of their own
+    group_of_item = np.where(group_of_item < 0, group_of_item.max() + 1, group_of_item)
     n_items, groups = len(shop.item_tokens), group_of_item.max() + 1
     moves = np.full((groups, groups), 0.01)
     clicks = np.full(n_items, 0.3)
@@ -110,7 +112,6 @@ def counted_hit_rate(shop: ConvertedLog, group_of_item: Any) -> float:
 def test_categories_tell_what_item_ids_cannot(shop: ConvertedLog) -> None:
     """Counting alone: by category it comes close to the best, by item it stays far behind."""
     assert shop.best is not None
-    assert len(shop.item_tokens) == shop.n_training_items  # no unseen item in this seed
     by_category = counted_hit_rate(shop, shop.category_of_code)
     by_item = counted_hit_rate(shop, np.arange(len(shop.item_tokens)))
     assert by_item < 0.75 * shop.best["hit@20"]

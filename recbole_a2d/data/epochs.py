@@ -1,0 +1,60 @@
+"""Numeric times of an unknown log to seconds since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from recbole_a2d.data.raw_table import RawTable
+from recbole_a2d.data.tables import FloatArray
+from recbole_a2d.errors import UserError
+
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# Above this many seconds (the year 5138) a time is taken for one of the next smaller unit.
+MOST_SECONDS = 1e11
+
+
+def epoch_seconds(table: RawTable, path: Path, unit: str) -> RawTable:
+    """Divide the column ``time`` by its unit.
+
+    Args:
+        table: with a number column ``time``.
+        path: of the log, for messages.
+        unit: a key of ``UNITS``, or ``auto`` to find it by the size of the numbers.
+
+    Raises:
+        UserError: the sizes belong to more than one unit, or the numbers look like dates.
+    """
+    time = table.numbers["time"]
+    chosen = _guess(time, path) if unit == "auto" else unit
+    return replace(table, numbers={**table.numbers, "time": time / UNITS[chosen]})
+
+
+def _guess(time: FloatArray, path: Path) -> str:
+    least, most = float(np.abs(time).min()), float(np.abs(time).max())
+    units = [_unit_of(least), _unit_of(most)]
+    if units[0] != units[1]:
+        raise UserError(
+            f"{path}: the times {least:.17g} and {most:.17g} look like {units[0]} and {units[1]} "
+            "since 1970 in one column: give --time-unit, or correct them"
+        )
+    if _look_like_dates(time):
+        raise UserError(
+            f"{path}: the times look like dates ({most:.0f}): write them as 2014-04-07, or give "
+            "--time-unit s if they are seconds"
+        )
+    return units[1]
+
+
+def _unit_of(number: float) -> str:
+    sizes = {unit: MOST_SECONDS * parts for unit, parts in UNITS.items()}
+    return next((unit for unit, size in sizes.items() if number < size), "ns")
+
+
+def _look_like_dates(time: FloatArray) -> bool:
+    if time.min() < 19_000_101 or time.max() > 21_001_231:
+        return False
+    day, month = time % 100, time // 100 % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())

@@ -1,0 +1,178 @@
+"""Kinds of columns of a raw log: how a value is read, and what is wrong with a bad one.
+
+Each kind reads whole columns with Arrow and knows the same rule for one text (``problem``),
+which names the fault once a column has one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow
+from pyarrow import compute
+
+from recbole_a2d.data.tables import FloatArray
+
+CODED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+MICROSECONDS = 1_000_000
+# What no atomic file can hold, see atomic_writing.
+UNUSABLE = "[\t\r\n\\x00]"
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
+)
+
+
+class BadColumn(Exception):
+    """A value of the column is at fault; which one, ``problem`` finds."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the values of a column are read.
+
+    Attributes:
+        arrow: type that Arrow parses them as.
+        problem: what is wrong with one text, None where it is fine.
+        numbers: parsed column to float64; None for names, which stay coded.
+        empty: whether a row may have no value.
+    """
+
+    arrow: pyarrow.DataType
+    problem: Callable[[str], str | None]
+    numbers: Callable[[pyarrow.ChunkedArray], FloatArray] | None = None
+    empty: bool = False
+
+
+# ------------------------------------------------------------------------------------ names
+
+
+def _name_problem(text: str) -> str | None:
+    if not text:
+        return "a value is missing"
+    return _optional_problem(text)
+
+
+def _optional_problem(text: str) -> str | None:
+    return f"{text!r} holds a tab or line end" if re.search(UNUSABLE, text) else None
+
+
+def check_names(column: pyarrow.ChunkedArray, empty: bool) -> None:
+    """Refuse names that are empty (unless they may be) or that no atomic file can hold.
+
+    Raises:
+        BadColumn: there is one.
+    """
+    for chunk in column.chunks:
+        names = chunk.dictionary
+        bad = compute.match_substring_regex(names, UNUSABLE)
+        if not empty:
+            bad = compute.or_(bad, compute.equal(names, ""))
+        if chunk.null_count or compute.any(bad, min_count=0).as_py():
+            raise BadColumn
+
+
+NAME = Kind(CODED, _name_problem)
+OPTIONAL_NAME = Kind(CODED, _optional_problem, empty=True)
+
+
+# ------------------------------------------------------------------------------------ numbers
+
+
+def _number_problem(text: str) -> str | None:
+    if not text:
+        return "a value is missing"
+    good = NUMBER.fullmatch(text) and math.isfinite(float(text))
+    return None if good else f"{text!r} is not a number"
+
+
+def _finite(column: pyarrow.ChunkedArray) -> FloatArray:
+    values: FloatArray = column.to_numpy().astype(np.float64, copy=False)
+    if column.null_count or not np.isfinite(values).all():
+        raise BadColumn
+    return values
+
+
+NUMBERS = Kind(pyarrow.float64(), _number_problem, _finite)
+
+
+# ------------------------------------------------------------------------------------ times
+
+
+def _instant_problem(zoned: bool) -> Callable[[str], str | None]:
+    def problem(text: str) -> str | None:
+        if not text:
+            return "a value is missing"
+        if not INSTANT.fullmatch(text):
+            return f"{text!r} is not a time like 2014-04-07T10:51:09.277Z"
+        if has_zone(text) != zoned:
+            return f"{text!r}: some times of the file have a time zone and some have none"
+        try:
+            pyarrow.array([text.replace(" ", "T")]).cast(_instant(zoned))
+        except pyarrow.ArrowInvalid:
+            return f"{text!r} is not a date or time that exists"
+        return None
+
+    return problem
+
+
+def has_zone(text: str) -> bool:
+    """Whether an ISO time ends with ``Z`` or an offset."""
+    return re.search(r"(Z|[+-]\d\d(:?\d\d)?)$", text[10:], re.ASCII) is not None
+
+
+def _instant(zoned: bool) -> pyarrow.DataType:
+    return pyarrow.timestamp("us", tz="UTC" if zoned else None)
+
+
+def _seconds(column: pyarrow.ChunkedArray) -> FloatArray:
+    if column.null_count:
+        raise BadColumn
+    # Whole microseconds below 2^53 are exact, so the quotient is the nearest float to the text.
+    microseconds = column.cast(pyarrow.int64()).to_numpy()
+    seconds: FloatArray = microseconds / MICROSECONDS
+    return seconds
+
+
+def iso_times(zoned: bool) -> Kind:
+    """ISO dates and times to seconds since 1970; without a zone they are taken as UTC."""
+    return Kind(_instant(zoned), _instant_problem(zoned), _seconds)
+
+
+# ------------------------------------------------------------------------------------ few values
+
+
+def looked_up(convert: Callable[[str], float], what: str) -> Kind:
+    """Columns of few distinct texts, each converted by a plain function.
+
+    Args:
+        convert: text to number; raises ValueError for a bad text.
+        what: such as ``a date like 2016-05-09``.
+    """
+
+    def problem(text: str) -> str | None:
+        try:
+            convert(text)
+        except ValueError:
+            return f"{text!r} is not {what}" if text else "a value is missing"
+        return None
+
+    def numbers(column: pyarrow.ChunkedArray) -> FloatArray:
+        parts = [_converted(chunk, convert) for chunk in column.chunks]
+        return np.concatenate([*parts, np.empty(0)])
+
+    return Kind(CODED, problem, numbers)
+
+
+def _converted(chunk: Any, convert: Callable[[str], float]) -> FloatArray:
+    try:
+        values = np.array([convert(text) for text in chunk.dictionary.to_pylist()], np.float64)
+    except ValueError:
+        raise BadColumn from None
+    converted: FloatArray = values[chunk.indices.to_numpy()]
+    return converted

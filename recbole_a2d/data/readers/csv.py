@@ -1,0 +1,208 @@
+"""Reader ``csv``: anyone's own click log, delimited text or parquet."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from pyarrow import array, string
+
+from recbole_a2d.data.categories import training_categories
+from recbole_a2d.data.epochs import UNITS, epoch_seconds
+from recbole_a2d.data.lineage import (
+    DAY,
+    Rules,
+    add_rule_arguments,
+    group_clicks,
+    named,
+    rules_from,
+    split_log,
+)
+from recbole_a2d.data.pauses import cut_at_pauses, parse_gap
+from recbole_a2d.data.preprocess import build_log
+from recbole_a2d.data.raw_columns import (
+    NAME,
+    NUMBER,
+    NUMBERS,
+    OPTIONAL_NAME,
+    Kind,
+    has_zone,
+    iso_times,
+)
+from recbole_a2d.data.raw_parquet import is_parquet, read_parquet
+from recbole_a2d.data.raw_table import (
+    CodeArray,
+    Layout,
+    Names,
+    RawTable,
+    find_columns,
+    guess_delimiter,
+    read_first_rows,
+    read_table,
+)
+from recbole_a2d.data.readers.base import Reader
+from recbole_a2d.data.readers.headed import add_row_arguments, row_notes
+from recbole_a2d.data.tables import ConvertedLog, StringArray
+from recbole_a2d.errors import UserError
+
+TEST_FRACTION = 0.1
+RULES = Rules(at_cut="train")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Options of this reader."""
+    parser.add_argument("--item", required=True, help="column of the item id", metavar="COLUMN")
+    parser.add_argument("--time", required=True, help="column of the time", metavar="COLUMN")
+    parser.add_argument("--session", help="column of the session id, or else:", metavar="COLUMN")
+    parser.add_argument("--user", help="column of the user id, cut into sessions", metavar="COLUMN")
+    parser.add_argument(
+        "--gap", default="30m", help="a longer pause of a user starts a session (default: 30m)"
+    )
+    parser.add_argument("--category", help="column of the item's category", metavar="COLUMN")
+    parser.add_argument(
+        "--time-unit",
+        choices=("auto", *UNITS),
+        default="auto",
+        help="unit of times that are numbers since 1970 (default: by their size); other times "
+        "are ISO 8601, UTC where they name no zone",
+    )
+    parser.add_argument("--test-days", type=float, help="days before the last session to test on")
+    parser.add_argument(
+        "--test-fraction",
+        type=float,
+        help=f"share of the sessions, the last by time, to test on (default: {TEST_FRACTION})",
+    )
+    add_rule_arguments(parser, RULES)
+    _add_text_arguments(parser)
+
+
+def _add_text_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--delimiter", help="between values; 'tab' for a tab (default: found in the first line)"
+    )
+    parser.add_argument(
+        "--no-header", action="store_true", help="the columns are numbers, counted from 1"
+    )
+    parser.add_argument(
+        "--no-quotes", action="store_true", help='take " for a character like any other'
+    )
+    parser.add_argument(
+        "--line-ends-in-quotes", action="store_true", help="quoted values may hold line ends"
+    )
+    add_row_arguments(parser)
+
+
+def read(args: Namespace) -> ConvertedLog:
+    """Read the log, make sessions, and split them by time.
+
+    Raises:
+        UserError: an option or the file is at fault, or the rules leave nothing.
+    """
+    rules, gap = _rules(args), parse_gap(args.gap)
+    if (args.session is None) == (args.user is None):
+        raise UserError("give --session COLUMN, or --user COLUMN and --gap, to make sessions")
+    table = _read_columns(args)
+    seconds = table.numbers["time"]
+    codes, names = _sessions(table, gap)
+    clicks = group_clicks(
+        session=codes,
+        item=table.names["item"].codes,
+        time=seconds,
+        n_sessions=len(names),
+        order_by=seconds,
+    )
+    training, test = split_log(clicks, rules)
+    table.names["session"] = Names(codes, array(names, string()))
+    return build_log(
+        name=args.name,
+        source=READER.name,
+        training=named(training, names),
+        test=named(test, names),
+        item_tokens=table.names["item"].texts,
+        category_of_item=training_categories(table, training) if args.category else {},
+        valid_fraction=args.valid_fraction,
+        notes=(
+            f"From {args.raw.name}: clicks of a session in order of time, ties in order of the "
+            "file." + (f" A pause over {args.gap} starts a session." if args.user else ""),
+            *rules.notes,
+            *row_notes(table),
+        ),
+    )
+
+
+def _rules(args: Namespace) -> Rules:
+    if args.test_days is not None and args.test_fraction is not None:
+        raise UserError("give --test-days or --test-fraction, not both")
+    if args.test_days is not None:
+        return rules_from(args, args.test_days * DAY)
+    fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction
+    return rules_from(args, DAY, fraction)
+
+
+def _sessions(table: RawTable, gap: float) -> tuple[CodeArray, StringArray]:
+    if "session" in table.names:
+        return table.names["session"].codes, table.names["session"].texts
+    return cut_at_pauses(table.names["user"], table.numbers["time"], gap)
+
+
+# ------------------------------------------------------------------------------ columns
+
+
+def _read_columns(args: Namespace) -> RawTable:
+    columns = {
+        role: getattr(args, role)
+        for role in ("session", "user", "item", "time", "category")
+        if getattr(args, role) is not None
+    }
+    if is_parquet(args.raw):
+        table = read_parquet(args.raw, columns, args.skip_bad_rows)
+    else:
+        table = read_table(args.raw, _layout(args, columns), args.skip_bad_rows)
+    return epoch_seconds(table, args.raw, args.time_unit)
+
+
+def _layout(args: Namespace, columns: dict[str, str]) -> Layout:
+    delimiter = _delimiter(args.delimiter)
+    rows = read_first_rows(args.raw, delimiter, quotes=not args.no_quotes)
+    delimiter = delimiter or guess_delimiter(rows[0].text)
+    if args.no_header:
+        header = [str(number) for number in range(1, len(rows[0].fields) + 1)]
+        first = rows[0].fields
+    else:
+        header = rows[0].fields
+        first = rows[1].fields if len(rows) > 1 else []
+    places = find_columns(args.raw, header, {role: (name,) for role, name in columns.items()})
+    return Layout(
+        kinds={role: _kind(role, first[places[role] : places[role] + 1]) for role in columns},
+        places=places,
+        width=len(header),
+        delimiter=delimiter,
+        header=not args.no_header,
+        quotes=not args.no_quotes,
+        line_ends=args.line_ends_in_quotes,
+    )
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text in ("tab", "\\t"):
+        return "\t"
+    if text is not None and (len(text) != 1 or not text.isascii() or text in '"\r\n\0'):
+        raise UserError(f"--delimiter {text!r} must be one character, or 'tab'")
+    return text
+
+
+def _kind(role: str, sample: list[str]) -> Kind:
+    """Kind of a column; that of times follows from the first one."""
+    if role == "category":
+        return OPTIONAL_NAME
+    if role != "time":
+        return NAME
+    text = sample[0] if sample else ""
+    return NUMBERS if NUMBER.fullmatch(text) else iso_times(has_zone(text))
+
+
+READER = Reader(
+    name="csv",
+    summary="your own log: delimited text (plain, .gz, .zip) or parquet, columns by name",
+    add_arguments=add_arguments,
+    read=read,
+)

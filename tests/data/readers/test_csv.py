@@ -1,0 +1,239 @@
+"""Anyone's own log: delimited or parquet, sessions named or cut at pauses."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+import zipfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from benchmarks import plain_converter as plain
+from recbole_a2d.convert import main
+from recbole_a2d.data.epochs import UNITS
+from recbole_a2d.errors import UserError
+
+ITEMS = ["1", "2", "07", "7", "é", "商品", "a b", 'q"q', "x,y", "NA", "null"]
+NAMED = ["--session", "sid", "--item", "item", "--time", "when"]
+CUT = ["--user", "sid", "--item", "item", "--time", "when"]
+COLUMNS = ["when", "extra", "sid", "item", "cat"]
+
+
+def some_log(seed: int, seconds: int = 9000) -> list[list[str]]:
+    """Rows of time (seconds), an unused value, session or user, item, category."""
+    random = Random(seed)
+    return [
+        [
+            str(1_400_000_000 + random.randrange(0, seconds, 450)),
+            random.choice(["", "line", 'say "hi"']),
+            random.choice(["u1", "u2", "ü", "4", "5", "6"]),
+            random.choice(ITEMS[: random.randint(2, len(ITEMS))]),
+            random.choice(["", "c1", "c2"]),
+        ]
+        for _ in range(random.randint(30, 150))
+    ]
+
+
+def plain_sessions(rows: list[list[str]], gap: float | None) -> plain.Log:
+    clicks = [(s, i, float(t), c) for t, _, s, i, c in rows]
+    if gap is not None:
+        return plain.cut_users(clicks, gap)
+    log = plain.Log()
+    for session, item, time, category in clicks:
+        log.add(session, item, time, time, max(time, log.dates.get(session, 0.0)))
+        log.named.append((session, item, category))
+    return log
+
+
+def field(text: str, delimiter: str) -> str:
+    special = any(character in text for character in (delimiter, '"', "\n"))
+    return '"' + text.replace('"', '""') + '"' if special else text
+
+
+def as_text(rows: list[list[str]], delimiter: str = ",") -> str:
+    lines = [COLUMNS, *rows]
+    return "\n".join(delimiter.join(field(v, delimiter) for v in row) for row in lines) + "\n"
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix != ".json"}
+
+
+def iso(seconds: str) -> str:
+    return pd.Timestamp(int(seconds), unit="s").isoformat()
+
+
+TIME_TEXTS: dict[str, Any] = {
+    "s": lambda t: t,
+    "ms": lambda t: t + "000",
+    "us": lambda t: t + "000000",
+    "ns": lambda t: t + "000000000",
+    "float": lambda t: t + ".0",
+    "iso": iso,
+    "iso with blank": lambda t: iso(t).replace("T", " "),
+    "utc": lambda t: iso(t) + "Z",
+    "zone": lambda t: iso(str(int(t) + 7200)) + "+02:00",
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32), data=st.data())
+def test_against_the_plain_converter(seed: int, data: Any) -> None:
+    rows = some_log(seed)
+    text_of_time = TIME_TEXTS[data.draw(st.sampled_from(sorted(TIME_TEXTS)))]
+    delimiter = data.draw(st.sampled_from([",", ";", "\t", "|"]))
+    gap = data.draw(st.sampled_from([None, 450, 900]))
+    days = data.draw(st.sampled_from([None, 0.05]))
+    log = plain_sessions(rows, gap)
+    fraction = 0.1 if days is None else None
+    training, test = plain.split(log, period=4320, at_cut="train", fraction=fraction)
+    if len(training) < 2 or not test:
+        return
+    event("compared")
+    written = as_text([[text_of_time(t), *rest] for t, *rest in rows], delimiter)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "log.csv").write_text(written, encoding="utf-8")
+        words = ["csv", "--raw", str(folder / "log.csv"), "--category", "cat"]
+        words += NAMED if gap is None else [*CUT, "--gap", f"{gap}s"]
+        words += [] if days is None else ["--test-days", str(days)]
+        main([*words, "--out", str(folder / "ours")])
+        categories = plain.frequent_categories(log, training)
+        plain.write(folder / "plain" / "ours", training, test, categories)
+        assert folder_bytes(folder / "ours") == folder_bytes(folder / "plain" / "ours")
+
+
+@pytest.fixture
+def rows() -> list[list[str]]:
+    return some_log(7)
+
+
+def converted(path: Path, *words: str, columns: list[str] = NAMED) -> dict[str, bytes]:
+    out = path.parent / "out" / "log"
+    main(["csv", "--raw", str(path), *columns, *words, "--out", str(out)])
+    return folder_bytes(out)
+
+
+def test_packed_files_and_parquet_give_the_same(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(as_text(rows), encoding="utf-8")
+    expected = converted(path, "--category", "cat")
+    with gzip.open(tmp_path / "log.csv.gz", "wb") as file:
+        file.write(path.read_bytes())
+    assert converted(tmp_path / "log.csv.gz", "--category", "cat") == expected
+    with zipfile.ZipFile(tmp_path / "log.zip", "w") as archive:
+        archive.write(path, "any/../../name.csv")
+    assert converted(tmp_path / "log.zip", "--category", "cat") == expected
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    times = {
+        "text": frame["when"].map(iso),
+        "number": frame["when"].astype("int64"),
+        "time": pd.to_datetime(frame["when"].astype("int64"), unit="s"),
+        "zoned": pd.to_datetime(frame["when"].astype("int64"), unit="s", utc=True),
+    }
+    for name, column in times.items():
+        frame.assign(when=column).to_parquet(tmp_path / f"{name}.parquet", index=False)
+        assert converted(tmp_path / f"{name}.parquet", "--category", "cat") == expected
+
+
+def test_without_header(tmp_path: Path, rows: list[list[str]]) -> None:
+    (tmp_path / "a.csv").write_text(as_text(rows), encoding="utf-8")
+    (tmp_path / "b.csv").write_text(as_text(rows).split("\n", 1)[1], encoding="utf-8")
+    numbers = ["--no-header", "--session", "3", "--item", "4", "--time", "1"]
+    assert converted(tmp_path / "a.csv") == converted(tmp_path / "b.csv", columns=numbers)
+
+
+def test_line_ends_in_quotes_have_to_be_allowed(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(as_text(rows), encoding="utf-8")
+    expected = converted(path)
+    changed = [[t, "two\nlines" if n % 9 == 0 else x, *r] for n, (t, x, *r) in enumerate(rows)]
+    path.write_text(as_text(changed), encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 2: a quoted value goes on to line 3"):
+        converted(path)
+    assert converted(path, "--line-ends-in-quotes") == expected
+
+
+def test_quotes_as_plain_characters(tmp_path: Path) -> None:
+    lines = [f'{n},{n // 2},{n % 2}" pipe' for n in range(60)]
+    path = tmp_path / "log.csv"
+    path.write_text("when,sid,item\n" + "\n".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(UserError, match="a double quote is never closed"):
+        converted(path)
+    assert b'0" pipe' in converted(path, "--no-quotes")["log.item"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_unit_can_be_given(tmp_path: Path, unit: str) -> None:
+    lines = [f"{n * UNITS[unit]},{n // 2},{n % 2}" for n in range(60)]
+    path = tmp_path / "log.csv"
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    assert b"0\t0\t0\n0\t1\t1\n" in converted(path, "--time-unit", unit)["log.train.inter"]
+
+
+BAD_TIMES = {
+    "look like s and ms": ["1400000000", "1400000000000"],
+    "look like dates": ["20140407", "20140408"],
+    "line 3: time: 'noon' is not a number": ["5", "noon"],
+    "line 3: time: 'nan' is not a number": ["5", "nan"],
+    "line 3: time: '1e999' is not a number": ["5", "1e999"],
+    "line 3: time: '7' is not a time like": ["2014-04-07", "7"],
+    "line 3: time: '2014-02-30' is not a date": ["2014-04-07", "2014-02-30"],
+    "have a time zone and some have none": ["2014-04-07", "2014-04-07T00:00Z"],
+    "line 2: time: a value is missing": ["", "5"],
+}
+
+
+@pytest.mark.parametrize("message", BAD_TIMES)
+def test_bad_times(tmp_path: Path, message: str) -> None:
+    path = tmp_path / "log.csv"
+    lines = [f"{time},1,{number % 2}" for number, time in enumerate(BAD_TIMES[message] * 20)]
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        converted(path)
+    assert not (tmp_path / "out").exists()
+
+
+BAD_WORDS: list[tuple[list[str], str]] = [
+    (["--item", "item", "--time", "when"], "give --session COLUMN, or --user"),
+    ([*NAMED, "--user", "sid"], "give --session COLUMN, or --user"),
+    ([*NAMED, "--test-days", "1", "--test-fraction", "0.1"], "not both"),
+    ([*NAMED, "--test-fraction", "1"], "test-fraction 1.0 must be"),
+    ([*NAMED, "--test-days", "-1"], "must be above 0"),
+    ([*NAMED, "--min-session-clicks", "1"], "must be at least 2"),
+    ([*CUT, "--gap", "soon"], "--gap soon is not a pause"),
+    ([*CUT, "--gap", "0m"], "--gap 0m is not a pause"),
+    ([*NAMED, "--delimiter", "ab"], "must be one character"),
+    ([*NAMED, "--category", "kind"], "no column 'kind'; the header is"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD_WORDS)
+def test_bad_words(tmp_path: Path, words: list[str], message: str, rows: Any) -> None:
+    (tmp_path / "log.csv").write_text(as_text(rows), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        converted(tmp_path / "log.csv", columns=words)
+
+
+def test_parquet_faults(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "log.parquet"
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame.assign(when=frame["when"].astype("float64")).to_parquet(path)
+    expected = converted(path)
+    frame.loc[len(frame)] = ["1400000000", "", "u1", None, ""]
+    frame.assign(when=frame["when"].astype("float64")).to_parquet(path)
+    with pytest.raises(UserError, match=rf"row {len(frame)}: a value is missing"):
+        converted(path)
+    assert converted(path, "--skip-bad-rows") == expected
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UserError, match="truncated or not parquet"):
+        converted(path)
+    frame.assign(item=1.5, when=1).to_parquet(path)
+    with pytest.raises(UserError, match="column 'item' holds double, which is no item"):
+        converted(path)
