@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +99,8 @@ def test_diginetica(seed: int, data: Any) -> None:
         agree(words, (training, test, categories), folder)
 
 
-SAMPLE = Path("/work/shared/data/diginetica_raw_sample")
+DATA = Path(os.environ.get("RECBOLE_A2D_DATA", Path(__file__).parents[4] / "shared" / "data"))
+SAMPLE = DATA / "diginetica_raw_sample"
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"no raw Diginetica sample in {SAMPLE}")
