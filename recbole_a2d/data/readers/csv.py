@@ -13,12 +13,10 @@ from recbole_a2d.data.lineage import (
     Rules,
     add_rule_arguments,
     group_clicks,
-    named,
     rules_from,
     split_log,
 )
 from recbole_a2d.data.pauses import cut_at_pauses, parse_gap
-from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import (
     NAME,
     NUMBER,
@@ -40,7 +38,7 @@ from recbole_a2d.data.raw_table import (
     read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, row_notes
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log
 from recbole_a2d.data.tables import ConvertedLog, StringArray
 from recbole_a2d.errors import UserError
 
@@ -112,20 +110,16 @@ def read(args: Namespace) -> ConvertedLog:
     )
     training, test = split_log(clicks, rules)
     table.names["session"] = Names(codes, array(names, string()))
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, names),
-        test=named(test, names),
-        item_tokens=table.names["item"].texts,
-        category_of_item=training_categories(table, training) if args.category else {},
-        valid_fraction=args.valid_fraction,
-        notes=(
-            f"From {args.raw.name}: clicks of a session in order of time, ties in order of the "
-            "file." + (f" A pause over {args.gap} starts a session." if args.user else ""),
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        (training, test),
+        names,
+        training_categories(table, training) if args.category else {},
+        rules,
+        f"From {args.raw.name}: clicks of a session in order of time, ties in order of the "
+        "file." + (f" A pause over {args.gap} starts a session." if args.user else ""),
     )
 
 

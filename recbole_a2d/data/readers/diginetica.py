@@ -13,16 +13,14 @@ from recbole_a2d.data.lineage import (
     add_days_argument,
     add_rule_arguments,
     group_clicks,
-    named,
     rules_from,
     split_log,
 )
-from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, Kind, looked_up
 from recbole_a2d.data.raw_files import find_file, find_optional
 from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, read_headed, row_notes
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -74,21 +72,15 @@ def read(args: Namespace) -> ConvertedLog:
     rules = rules_from(args, args.test_days * DAY)
     kinds = {"session": NAME, "item": NAME, "timeframe": NUMBERS, "eventdate": DATES}
     table = read_headed(path, SPELLINGS, kinds, args)
-    training, test = split_log(sessions_of(table), rules)
-    sessions = table.names["session"].texts
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, sessions),
-        test=named(test, sessions),
-        item_tokens=table.names["item"].texts,
-        category_of_item=_categories(path, args),
-        valid_fraction=args.valid_fraction,
-        notes=(
-            "timestamp is the date of the session's last row plus the click's timeframe, seconds.",
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        split_log(sessions_of(table), rules),
+        table.names["session"].texts,
+        _categories(path, args),
+        rules,
+        "timestamp is the date of the session's last row plus the click's timeframe, seconds.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the readers of raw logs with a header row share."""
+"""What the readers of raw logs share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recbole_a2d.data.lineage import Rules, named
+from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import Kind
 from recbole_a2d.data.raw_table import (
     Layout,
@@ -15,6 +17,7 @@ from recbole_a2d.data.raw_table import (
     read_first_rows,
     read_table,
 )
+from recbole_a2d.data.tables import Clicks, ConvertedLog, StringArray
 
 
 def add_row_arguments(parser: ArgumentParser) -> None:
@@ -56,7 +59,46 @@ def read_headed(
     return read_table(path, layout, args.skip_bad_rows)
 
 
-def row_notes(*tables: RawTable) -> tuple[str, ...]:
+def raw_log(
+    args: Namespace,
+    source: str,
+    table: RawTable,
+    split: tuple[Clicks, Clicks],
+    session_names: StringArray,
+    category_of_item: Mapping[str, str],
+    rules: Rules,
+    *notes: str,
+) -> ConvertedLog:
+    """The data set of a log that was read, made into sessions and split.
+
+    Args:
+        args: holds ``name`` and ``valid_fraction``.
+        source: name of the reader.
+        table: the rows; its column ``item`` names the items.
+        split: training and test sessions.
+        session_names: of the sessions' codes.
+        category_of_item: item id to category id; items may be missing.
+        rules: by which clicks were dropped.
+        notes: remarks of the reader; those on the rules and on bad rows follow them.
+
+    Raises:
+        UserError: there is nothing to test or to train on.
+    """
+    training, test = split
+    return build_log(
+        name=args.name,
+        source=source,
+        training=named(training, session_names),
+        test=named(test, session_names),
+        item_tokens=table.names["item"].texts,
+        category_of_item=category_of_item,
+        valid_fraction=args.valid_fraction,
+        notes=(*notes, *rules.notes, *_row_notes(table)),
+    )
+
+
+def _row_notes(table: RawTable) -> tuple[str, ...]:
     """Remark on rows that were left out."""
-    skipped = sum(table.skipped for table in tables)
-    return (f"{skipped:,} bad rows were left out (--skip-bad-rows).",) if skipped else ()
+    if not table.skipped:
+        return ()
+    return (f"{table.skipped:,} bad rows were left out (--skip-bad-rows).",)

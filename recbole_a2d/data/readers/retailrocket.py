@@ -14,17 +14,15 @@ from recbole_a2d.data.lineage import (
     add_days_argument,
     add_rule_arguments,
     group_clicks,
-    named,
     rules_from,
     split_log,
 )
 from recbole_a2d.data.pauses import cut_at_pauses, parse_gap
-from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME
 from recbole_a2d.data.raw_files import find_file, find_optional
 from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, read_headed, row_notes
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -91,21 +89,17 @@ def read(args: Namespace) -> ConvertedLog:
         order_by=seconds,
     )
     training, test = split_log(clicks, rules)
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, names),
-        test=named(test, names),
-        item_tokens=table.names["item"].texts,
-        category_of_item=_categories(path.parent, training, args),
-        valid_fraction=args.valid_fraction,
-        notes=(
-            f"Events of one visitor without a pause over {args.gap} make a session. "
-            f"Events: {args.events}.",
-            f"Category: {args.category_level}, the last one known when training ends.",
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        (training, test),
+        names,
+        _categories(path.parent, training, args),
+        rules,
+        f"Events of one visitor without a pause over {args.gap} make a session. "
+        f"Events: {args.events}.",
+        f"Category: {args.category_level}, the last one known when training ends.",
     )
 
 

@@ -17,16 +17,14 @@ from recbole_a2d.data.lineage import (
     add_order_argument,
     add_rule_arguments,
     group_clicks,
-    named,
     rules_from,
     split_log,
 )
-from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME, looked_up
 from recbole_a2d.data.raw_files import find_optional
 from recbole_a2d.data.raw_table import Names, RawTable, read_first_rows
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, read_headed, row_notes
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
 from recbole_a2d.data.tables import ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -132,22 +130,17 @@ def _read_sessions(path: Path, args: Namespace) -> ConvertedLog:
         order_by=time if args.order == "time" else None,
         dates=time,
     )
-    training, test = split_log(clicks, rules)
     log_path = args.user_log or find_optional(path.parent, [USER_LOG])
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, names.texts),
-        test=named(test, names.texts),
-        item_tokens=table.names["item"].texts,
-        category_of_item=_log_categories(log_path, args) if log_path else {},
-        valid_fraction=args.valid_fraction,
-        notes=(
-            f"{SESSIONS}, SessionId up to {args.last_session or 'the last'}; test: the last "
-            f"{rules.test_period:g} units of Time, which is not a week.",
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        split_log(clicks, rules),
+        names.texts,
+        _log_categories(log_path, args) if log_path else {},
+        rules,
+        f"{SESSIONS}, SessionId up to {args.last_session or 'the last'}; test: the last "
+        f"{rules.test_period:g} units of Time, which is not a week.",
     )
 
 
@@ -197,20 +190,16 @@ def _read_user_log(path: Path, args: Namespace) -> ConvertedLog:
         dates=days,
     )
     training, test = split_log(clicks, rules)
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, sessions.texts),
-        test=named(test, sessions.texts),
-        item_tokens=table.names["item"].texts,
-        category_of_item=training_categories(table, training),
-        valid_fraction=args.valid_fraction,
-        notes=(
-            f"{USER_LOG}: a session is one day of one user, in the order of the file; times are "
-            f"days of {YEAR}, the log gives none within a day. Actions: {args.actions}.",
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        (training, test),
+        sessions.texts,
+        training_categories(table, training),
+        rules,
+        f"{USER_LOG}: a session is one day of one user, in the order of the file; times are "
+        f"days of {YEAR}, the log gives none within a day. Actions: {args.actions}.",
     )
 
 

@@ -16,11 +16,9 @@ from recbole_a2d.data.lineage import (
     add_order_argument,
     add_rule_arguments,
     group_clicks,
-    named,
     rules_from,
     split_log,
 )
-from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import NAME, OPTIONAL_NAME, has_zone, iso_times
 from recbole_a2d.data.raw_files import find_file
 from recbole_a2d.data.raw_table import (
@@ -32,7 +30,7 @@ from recbole_a2d.data.raw_table import (
     read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, row_notes
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -72,23 +70,18 @@ def read(args: Namespace) -> ConvertedLog:
     table = _read_clicks(find_file(args.raw, [CLICKS], "clicks of Yoochoose"), args)
     training, test = split_log(_sessions_of(table, args.order), rules)
     training = last_rows(training, fraction)
-    sessions, items = table.names["session"].texts, table.names["item"].texts
-    return build_log(
-        name=args.name,
-        source=READER.name,
-        training=named(training, sessions),
-        test=named(test, sessions),
-        item_tokens=items,
-        category_of_item=training_categories(table, training, NO_CATEGORY),
-        valid_fraction=args.valid_fraction,
-        notes=(
-            f"Training rows: the last {fraction} by time, taken after the split; the session "
-            "that holds the first of them is kept whole.",
-            "Test sessions are filtered by the items of the full training part.",
-            "Category: the most frequent of an item's training clicks that is not '0' or 'S'.",
-            *rules.notes,
-            *row_notes(table),
-        ),
+    return raw_log(
+        args,
+        READER.name,
+        table,
+        (training, test),
+        table.names["session"].texts,
+        training_categories(table, training, NO_CATEGORY),
+        rules,
+        f"Training rows: the last {fraction} by time, taken after the split; the session "
+        "that holds the first of them is kept whole.",
+        "Test sessions are filtered by the items of the full training part.",
+        "Category: the most frequent of an item's training clicks that is not '0' or 'S'.",
     )
 
 
