@@ -44,7 +44,7 @@ def generated(folder: Path, *, items: int = 1, sessions: int = 1) -> Path:
 def _clicks(
     random: np.random.Generator, letter: str, sessions: int, items: int, *, every_item: bool = False
 ) -> Clicks:
-    """Walks among neighbouring items, now and then a jump, a third of the clicks returns."""
+    """Sessions that stay within six items of where they start; low numbers start more often."""
     lengths = np.minimum(1 + random.geometric(1 / MORE_CLICKS, sessions), LONGEST)
     starts = (items * random.random(sessions) ** 2).astype(np.int64)
     steps = random.integers(-6, 7, lengths.sum())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from recbole_a2d.layers.chunks import row_chunks
 
 _CHUNK_BYTES = 1 << 20
 """Edge vectors worked on at a time: they stay in cache and are made again for the gradient."""
@@ -97,9 +100,8 @@ class _EdgeScores(torch.autograd.Function):
         )
 
 
-def _parts(edges: int, vectors: Tensor) -> list[slice]:
-    size = max(1, _CHUNK_BYTES // (4 * vectors.shape[1]))
-    return [slice(start, start + size) for start in range(0, edges, size)]
+def _parts(edges: int, vectors: Tensor) -> Iterator[slice]:
+    return row_chunks(edges, 4 * vectors.shape[1], _CHUNK_BYTES)
 
 
 def _hidden(nodes: Any, part: slice) -> Tensor:

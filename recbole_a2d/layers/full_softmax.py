@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.unit_rows import inverse_lengths, scale_rows, unit_rows_gradient
 
 _CHUNK_BYTES = 8 << 20
@@ -144,9 +145,7 @@ def _softmax_passes(
     losses = sessions.new_empty(rows, dtype=torch.float32)
     errors = sessions.new_empty(rows, items)
     session_grad = torch.empty_like(sessions)
-    chunk = max(16, _CHUNK_BYTES // (items * sessions.element_size()))
-    for start in range(0, rows, chunk):
-        part = slice(start, min(start + chunk, rows))
+    for part in row_chunks(rows, items * sessions.element_size(), _CHUNK_BYTES, least=16):
         error = errors[part]
         torch.softmax(sessions[part] @ candidates.T, dim=1, out=error)
         target = classes[part].unsqueeze(1)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import all_scores, working_dtype
 from recbole_a2d.layers.segments import take
 
@@ -36,9 +37,7 @@ class _LogSumExp(torch.autograd.Function):
             rows, items = vectors.detach().to(dtype), table.detach().to(dtype)
             totals = rows.new_empty(len(rows), dtype=torch.float32)
             shares = rows.new_empty(len(rows), len(items))
-            chunk = max(16, _CHUNK_BYTES // (4 * len(items)))
-            for start in range(0, len(rows), chunk):
-                part = slice(start, start + chunk)
+            for part in row_chunks(len(rows), 4 * len(items), _CHUNK_BYTES, least=16):
                 scores = (rows[part] @ items.T).float()
                 scores[:, 0] = _LOWEST
                 scores.scatter_(1, left_out[part], _LOWEST)

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.chunks import row_chunks
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -68,6 +70,4 @@ class _UnitRows(torch.autograd.Function):
 
 
 def _parts(table: Tensor) -> Iterator[slice]:
-    rows = max(1, _CHUNK_BYTES // (table.shape[1] * table.element_size()))
-    for start in range(0, len(table), rows):
-        yield slice(start, start + rows)
+    return row_chunks(len(table), table.shape[1] * table.element_size(), _CHUNK_BYTES)

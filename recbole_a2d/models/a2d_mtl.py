@@ -8,6 +8,7 @@ them, ``docs/differences.md`` gives the reasons.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -191,11 +192,8 @@ class A2DMTL(SequentialRecommender):
     def _session_votes(self, config: Any, dataset: SessionDataset) -> SessionVotes | None:
         if not config["mix_votes"]:
             return None
-        votes = SessionVotes(dataset.train, dataset.n_items)
-        # The votes for each training row's target, its own session left out.
-        of_rows = votes.target_votes(dataset.train_rows).probability
-        self.register_buffer("votes_of_row", of_rows, persistent=False)
-        return votes
+        self.train_rows = dataset.train_rows
+        return SessionVotes(dataset.train, dataset.n_items)
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
@@ -343,11 +341,10 @@ class A2DMTL(SequentialRecommender):
         table = self.item_table(categories)
         encoded = self.encode(interaction, categories, table)
         of_category = self._log_categories(encoded)
-        score_table = (
-            self.score_table(categories, table)
-            if not self.unit_items
-            else (self._candidates(table))
-        )
+        if self.unit_items:
+            score_table = self._candidates(table)
+        else:
+            score_table = self.score_table(categories, table)
         loss = self._item_loss(interaction, encoded, of_category, score_table)
         if of_category is None:
             return loss
@@ -377,9 +374,15 @@ class A2DMTL(SequentialRecommender):
         if self.popularity is not None and of_category is not None:
             parts.append(self.popularity.of_targets(of_category, targets))
         if self.votes is not None:
-            parts.append(self.votes_of_row[interaction["row_id"]])
+            parts.append(self._votes_of_row.to(targets.device)[interaction["row_id"]])
         mixture = target_mixture(encoded.mixed, parts)
         return full_softmax_loss(vectors, score_table, targets, mixture, unit_items=self.unit_items)
+
+    @cached_property
+    def _votes_of_row(self) -> Tensor:
+        """Votes for each training row's target without its own session; training alone asks."""
+        assert self.votes is not None
+        return self.votes.target_votes(self.train_rows).probability
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``: probabilities where the answer is a mixture."""
@@ -399,8 +402,9 @@ class A2DMTL(SequentialRecommender):
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.switches["mix_own_items"]:
             point(mixed, encoded.mixed.pointer, prefixes, next(shares))
-        of_category = self._log_categories(encoded)
-        if self.popularity is not None and of_category is not None:
+        if self.popularity is not None:
+            of_category = self._log_categories(encoded)
+            assert of_category is not None
             self.popularity.add_to(mixed, of_category, next(shares))
         if self.votes is not None:
             mixed.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
