@@ -16,6 +16,7 @@ from benchmarks.data import experiment_data, settings, with_prefixes
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -33,8 +34,9 @@ class Floor(nn.Module):
     def calculate_loss(self, batch: Any) -> Tensor:
         """Cross-entropy over all items, scalar."""
         prefixes, lengths = batch["item_id_list"], batch["item_length"]
-        mean = masked_mean(self.items(prefixes), prefix_mask(lengths, prefixes.shape[1]))
-        return full_softmax_loss(mean, self.items.weight, batch["item_id"])
+        items = ItemVectors(self.items.weight)
+        mean = masked_mean(items.rows(prefixes), prefix_mask(lengths, prefixes.shape[1]))
+        return full_softmax_loss(mean, items.table, batch["item_id"])
 
 
 def step_of(model: nn.Module, config: Any, dataset: SessionDataset) -> Step:

@@ -11,6 +11,7 @@ import torch
 from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.explain_neighbors import nearest_by_shared_items, nearest_by_vectors
+from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.models.a2d_mtl import A2DMTL
 from recbole_a2d.precision import autocast
 from recbole_a2d.recommend import Recommendation, Recommender
@@ -182,7 +183,8 @@ def _look_inside(recommender: Recommender, known: IntArray) -> _Inside:
     inside = _Inside()
     with autocast(recommender.dtype, recommender.device):
         categories = model.category_table()
-        encoded = model.encode(batch, categories, model.item_table(categories), inspect=True)
+        vectors = ItemVectors(model.item_table(categories))
+        encoded = model.encode(batch, categories, vectors, inspect=True)
         if encoded.read is None:
             inside.notes.append(f"intra is '{config['intra']}': every click weighs the same.")
         else:

@@ -23,6 +23,7 @@ from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
+from recbole_a2d.memory import prepare_process
 from recbole_a2d.precision import autocast, choose_precision
 
 IntArray = NDArray[np.int64]
@@ -76,6 +77,7 @@ class SessionTrainer(Trainer):
     """
 
     def __init__(self, config: Any, model: nn.Module, folder: Path | None = None) -> None:
+        prepare_process()
         # RecBole's own __init__ opens tensorboard, wandb and a fresh folder for pickles.
         self.config = config
         self.model = model

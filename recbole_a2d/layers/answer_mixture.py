@@ -45,20 +45,23 @@ class AnswerMixture(nn.Module):
 
     Args:
         dim: size of the clicks' and the sessions' vectors.
+        hidden: size of what is made of them.
         parts: how many distributions stand beside the softmax over all items.
         clicks: how many vectors describe a click (its item, its category).
         states: how many vectors describe a session (its item vector, its category state).
         max_length: longest prefix.
     """
 
-    def __init__(self, dim: int, parts: int, *, clicks: int, states: int, max_length: int) -> None:
+    def __init__(
+        self, dim: int, hidden: int, parts: int, *, clicks: int, states: int, max_length: int
+    ) -> None:
         super().__init__()
-        self.of_click = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(clicks))
-        self.of_session = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(states))
-        self.place = nn.Embedding(max_length + 1, dim, padding_idx=0)
-        self.count = nn.Embedding(max_length + 1, dim, padding_idx=0)
-        self.point = nn.Linear(dim, 1, bias=False)
-        self.gate = nn.Linear(dim, 1 + parts)
+        self.of_click = nn.ModuleList(nn.Linear(dim, hidden, bias=False) for _ in range(clicks))
+        self.of_session = nn.ModuleList(nn.Linear(dim, hidden, bias=False) for _ in range(states))
+        self.place = nn.Embedding(max_length + 1, hidden, padding_idx=0)
+        self.count = nn.Embedding(max_length + 1, hidden, padding_idx=0)
+        self.point = nn.Linear(hidden, 1, bias=False)
+        self.gate = nn.Linear(hidden, 1 + parts)
 
     def forward(
         self,

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.data.graphs import TransitionCounts
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.graph_attention import GraphAttention
 from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
+from recbole_a2d.layers.recurrence import gated_recurrence
 
 
 class GatedFusion(nn.Module):
@@ -42,11 +44,14 @@ class CategoryGraphEncoder(nn.Module):
         dim: size of the vectors.
         layers: rounds of attention.
         gate: see :class:`GatedFusion`.
+        score_size: see :class:`GraphAttention`.
     """
 
-    def __init__(self, dim: int, layers: int = 1, gate: str = "scalar") -> None:
+    def __init__(
+        self, dim: int, layers: int = 1, gate: str = "scalar", score_size: int | None = None
+    ) -> None:
         super().__init__()
-        self.attention = nn.ModuleList(GraphAttention(dim) for _ in range(layers))
+        self.attention = nn.ModuleList(GraphAttention(dim, score_size) for _ in range(layers))
         self.fusion = GatedFusion(dim, gate)
 
     def forward(self, initial: Tensor, source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -70,15 +75,18 @@ class CategorySequenceEncoder(nn.Module):
         super().__init__()
         self.position = nn.Embedding(max_length + 1, dim, padding_idx=0)
         self.length = nn.Embedding(max_length + 1, dim)
-        self.gru = nn.GRU(3 * dim, dim, batch_first=True)
+        self.gru = nn.GRUCell(3 * dim, dim)
 
     def forward(self, categories: Tensor, lengths: Tensor) -> Tensor:
         """State at the last click: categories ``[B, T, D]``, lengths ``[B]`` -> ``[B, D]``."""
-        rows, width, _ = categories.shape
-        position = self.position(position_from_end(lengths, width))
-        length = self.length(lengths).unsqueeze(1).expand(rows, width, -1)
-        states, _ = self.gru(torch.cat([categories, position, length], dim=-1))
-        return last_click(states, lengths)
+        width = categories.shape[1]
+        of_category, of_position, of_length = self.gru.weight_ih.chunk(3, dim=1)
+        positions = F.linear(self.position.weight[: width + 1], of_position)
+        inputs = F.linear(categories, of_category)
+        inputs = inputs + F.embedding(position_from_end(lengths, width), positions)
+        inputs = inputs + F.linear(self.length(lengths), of_length, self.gru.bias_ih).unsqueeze(1)
+        states = gated_recurrence(inputs.transpose(0, 1), self.gru.weight_hh, self.gru.bias_hh)
+        return last_click(states.transpose(0, 1), lengths)
 
 
 @dataclass
@@ -105,7 +113,7 @@ class CategoryEncoder(nn.Module):
         dim: size of the vectors.
         edges: category transitions of the training sessions, without self loops where
             these are dropped.
-        layers, gate: see :class:`CategoryGraphEncoder`.
+        layers, gate, score_size: see :class:`CategoryGraphEncoder`.
         max_length: longest prefix.
         dropout: on the vectors that enter the sequence encoder.
     """
@@ -123,12 +131,13 @@ class CategoryEncoder(nn.Module):
         gate: str,
         max_length: int,
         dropout: float,
+        score_size: int | None = None,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(edges.nodes, dim, padding_idx=0)
-        self.graph = CategoryGraphEncoder(dim, layers, gate)
+        self.graph = CategoryGraphEncoder(dim, layers, gate, score_size)
         self.sequence = CategorySequenceEncoder(dim, max_length)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
         source, count = torch.from_numpy(edges.source), torch.from_numpy(edges.count).float()
         totals = torch.zeros(edges.nodes).index_add_(0, source, count)
         self.register_buffer("source", source)

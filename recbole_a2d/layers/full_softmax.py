@@ -1,23 +1,30 @@
 """Scores over all items and the softmax cross-entropy on them, the dearest part of a step.
 
-The logits of a batch, ``rows x items``, are the largest array of training. Autograd
-would write them, their float32 copy and their gradient; :func:`full_softmax_loss` keeps
-one array of probabilities in the working precision and turns it into the gradient in
-place, chunk of rows by chunk of rows so that the softmax passes run in cache.
+The scores of a batch, ``items x rows``, are the largest array of training. Autograd would
+write them, their float32 copy and their gradient, and read the item table once for each, once
+more to divide its rows by their lengths, and once for the gradient of that.
+:func:`full_softmax_loss` goes over the table twice, some items at a time so that all passes
+over these items run in cache: once for the exponentials of their scores, which it keeps, and,
+when the sums over all items are known, once for both gradients. The sums and the targets enter
+the products as factors and corrections of the rows, so that no pass over the exponentials is
+spent on turning them into probabilities.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from recbole_a2d.layers.chunks import row_chunks
-from recbole_a2d.layers.unit_rows import inverse_lengths, scale_rows, unit_rows_gradient
+from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient
 
-_CHUNK_BYTES = 8 << 20
-"""Logits worked on at a time; about the size of the last private caches."""
+_CHUNK_BYTES = 1 << 20
+"""Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
+_SMALL = 40.0
+"""Scores of this size need no maximum subtracted before ``exp`` in float32."""
 
 
 def working_dtype(tensor: Tensor) -> torch.dtype:
@@ -94,66 +101,122 @@ class _FullSoftmax(torch.autograd.Function):
         log_rest: Tensor | None,
         unit_items: bool,
     ) -> Tensor:
-        dtype = working_dtype(sessions)
-        rows = len(targets)
         with torch.autocast(sessions.device.type, enabled=False):
-            low = sessions.detach().to(dtype)
-            items = table.detach()[1:]
-            if unit_items:
-                inverse = inverse_lengths(items)
-                candidates = scale_rows(items, inverse, torch.empty_like(items, dtype=dtype))
-            else:
-                candidates = items.to(dtype)
-            losses, errors, session_grad = _softmax_passes(low, candidates, targets - 1)
-            share_grad = rest_grad = None
+            candidates = _Candidates(table.detach()[1:], unit_items, working_dtype(sessions))
+            vectors = sessions.detach().float()
+            softmax = _Softmax(vectors, candidates, targets)
+            losses, kept, mixture_grads = softmax.losses, None, (None, None)
             if log_share is not None and log_rest is not None:
                 # A row's gradient shrinks to the softmax's share of its target's probability.
                 log_softmax = log_share.detach().float() - losses
                 losses = -torch.logaddexp(log_softmax, log_rest.detach().float())
                 kept = (log_softmax + losses).exp()
-                share_grad = (-kept / rows).to(log_share.dtype)
-                rest_grad = ((kept - 1) / rows).to(log_rest.dtype)
-                session_grad *= kept.unsqueeze(1)
-                low = low * kept.unsqueeze(1).to(dtype)
-            table_grad = torch.empty_like(table)
-            table_grad[0] = 0
-            # The mean over rows is taken on the sessions: the table is the larger by far.
-            candidate_grad = errors.T @ (low / rows)
-            if unit_items:
-                unit_rows_gradient(candidate_grad, items, inverse, table_grad[1:])
-            else:
-                table_grad[1:] = candidate_grad
-        ctx.mixed = share_grad is not None
-        parts = (session_grad.to(sessions.dtype) / rows, table_grad)
-        ctx.save_for_backward(*parts, *((share_grad, rest_grad) if ctx.mixed else ()))
+                of_share, of_rest = -kept / len(targets), (kept - 1) / len(targets)
+                mixture_grads = (of_share.to(log_share.dtype), of_rest.to(log_rest.dtype))
+            weights = vectors.new_full((len(targets),), 1 / len(targets))
+            session_grad, table_grad = softmax.gradients(
+                weights if kept is None else weights * kept, table
+            )
+        # Not saved for backward: the optimizer is to own them, not a copy of them.
+        ctx.grads = (session_grad.to(sessions.dtype), table_grad, *mixture_grads)
         return losses.mean()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        saved = list(ctx.saved_tensors)
+        if ctx.grads is None:
+            raise RuntimeError("the softmax loss has handed out its gradients: one backward only")
+        saved, ctx.grads = ctx.grads, None
         if not bool(grads[0] == 1):
-            saved = [grad * grads[0] for grad in saved]
-        session_grad, table_grad, *mixture_grads = saved
-        return session_grad, table_grad, None, *(mixture_grads or (None, None)), None
+            saved = tuple(None if grad is None else grad * grads[0] for grad in saved)
+        sessions, table, share, rest = saved
+        return sessions, table, None, share, rest, None
 
 
-def _softmax_passes(
-    sessions: Tensor, candidates: Tensor, classes: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Per-row losses ``[B]``, probabilities minus one-hot ``[B, N]`` and session gradient."""
-    rows, items = len(sessions), len(candidates)
-    losses = sessions.new_empty(rows, dtype=torch.float32)
-    errors = sessions.new_empty(rows, items)
-    session_grad = torch.empty_like(sessions)
-    for part in row_chunks(rows, items * sessions.element_size(), _CHUNK_BYTES, least=16):
-        error = errors[part]
-        torch.softmax(sessions[part] @ candidates.T, dim=1, out=error)
-        target = classes[part].unsqueeze(1)
-        probability = error.gather(1, target)
-        losses[part] = -probability.float().clamp_min(1e-38).log().squeeze(1)
-        error.scatter_(1, target, probability - 1)
-        torch.mm(error, candidates, out=session_grad[part])
-    return losses, errors, session_grad
+@dataclass
+class _Candidates:
+    """The item table without the pad, some items at a time, in the working precision.
+
+    Attributes:
+        vectors: ``[N, D]``.
+        unit: whether they are divided by their lengths.
+        dtype: to work in.
+    """
+
+    vectors: Tensor
+    unit: bool
+    dtype: torch.dtype
+
+    def part(self, items: slice | Tensor) -> Tensor:
+        """Vectors as they are multiplied with, ``[C, D]``."""
+        vectors = self.vectors[items]
+        return (unit_vectors(vectors)[0] if self.unit else vectors).to(self.dtype)
+
+    def gradient(self, grad: Tensor, items: slice | Tensor) -> Tensor:
+        """Gradient of the table's rows from that of :meth:`part`; ``[C, D] -> [C, D]``."""
+        return unit_vectors_gradient(grad, self.vectors[items]) if self.unit else grad
+
+
+class _Softmax:
+    """Softmax over all candidates of the scores of some sessions.
+
+    Args:
+        sessions: ``[B, D]``, float32.
+        candidates: of ``[N, D]``.
+        targets: ids from 1, ``[B]``.
+
+    Attributes:
+        losses: cross-entropy of each row, ``[B]``.
+    """
+
+    def __init__(self, sessions: Tensor, candidates: _Candidates, targets: Tensor) -> None:
+        self.sessions, self.candidates, self.classes = sessions, candidates, targets - 1
+        rows, (items, dim) = len(sessions), candidates.vectors.shape
+        self.chunks = list(row_chunks(items, 4 * max(rows, dim), _CHUNK_BYTES, least=64))
+        self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
+        highest, sums = self._exponentiate()
+        total = (highest + sums.log()).logsumexp(0)
+        self.factors = (highest - total).exp_()
+        self.targets = candidates.part(self.classes).float()
+        self.losses = total - torch.linalg.vecdot(sessions, self.targets)
+
+    def _exponentiate(self) -> tuple[Tensor, Tensor]:
+        """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
+        turned = self.sessions.T.to(self.candidates.dtype)
+        highest = self.sessions.new_zeros(len(self.chunks), len(self.sessions))
+        sums = torch.empty_like(highest)
+        longest = torch.linalg.vector_norm(self.sessions, dim=1).max()
+        small = self.candidates.unit and bool(longest <= _SMALL)
+        for number, items in enumerate(self.chunks):
+            kept = torch.mm(self.candidates.part(items), turned, out=self.exponentials[items])
+            scores = kept.float()
+            if not small:
+                torch.amax(scores, 0, out=highest[number])
+                scores.sub_(highest[number])
+            torch.sum(scores.exp_(), 0, out=sums[number])
+            if scores is not kept:
+                kept.copy_(scores)
+        return highest, sums
+
+    def gradients(self, weights: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of ``(weights * losses).sum()`` for sessions and table.
+
+        Shapes:
+            weights ``[B]``, table ``[N + 1, D]`` -> ``[B, D]``, ``[N + 1, D]``.
+        """
+        candidates = self.candidates
+        session_grad = self.sessions.new_zeros(self.sessions.T.shape)
+        table_grad = torch.empty_like(table)
+        table_grad[0] = 0
+        factors = self.factors * weights
+        for number, items in enumerate(self.chunks):
+            vectors, exponentials = candidates.part(items), self.exponentials[items]
+            session_grad.addcmul_(vectors.T @ exponentials, factors[number])
+            scaled = (self.sessions * factors[number].unsqueeze(1)).to(candidates.dtype)
+            grad = candidates.gradient((exponentials @ scaled).to(table.dtype), items)
+            table_grad[1:][items] = grad
+        of_target = candidates.gradient(self.sessions * -weights.unsqueeze(1), self.classes)
+        table_grad.index_add_(0, self.classes + 1, of_target.to(table.dtype))
+        return session_grad.T - self.targets * weights.unsqueeze(1), table_grad
 
 
 def softmax_bce_loss(session_vectors: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:

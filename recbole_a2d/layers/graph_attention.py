@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.segments import mix_rows
 
 
 class GraphAttention(nn.Module):
@@ -23,16 +24,20 @@ class GraphAttention(nn.Module):
 
     Args:
         dim: size of the vectors.
+        score_size: size of ``a``; the paper does not say, None takes that of the vectors.
         negative_slope: of the LeakyReLU.
     """
 
-    def __init__(self, dim: int, negative_slope: float = 0.2) -> None:
+    def __init__(
+        self, dim: int, score_size: int | None = None, negative_slope: float = 0.2
+    ) -> None:
         super().__init__()
+        hidden = score_size or dim
         self.value = nn.Linear(dim, dim, bias=False)
-        self.score_center = nn.Linear(dim, dim, bias=False)
-        self.score_neighbor = nn.Linear(dim, dim, bias=False)
-        self.score_edge = nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5))
-        self.score = nn.Linear(dim, 1, bias=False)
+        self.score_center = nn.Linear(dim, hidden, bias=False)
+        self.score_neighbor = nn.Linear(dim, hidden, bias=False)
+        self.score_edge = nn.Parameter(torch.empty(hidden).uniform_(-(dim**-0.5), dim**-0.5))
+        self.score = nn.Linear(hidden, 1, bias=False)
         self.negative_slope = negative_slope
 
     def forward(
@@ -52,9 +57,7 @@ class GraphAttention(nn.Module):
             from_center, self.score_neighbor(vectors), rows, nodes.flatten(), edges.flatten()
         ).view_as(edges)
         attention = scores.masked_fill(edges <= 0, -torch.inf).softmax(dim=1)
-        mixed = torch.bmm(
-            attention.unsqueeze(1).to(vectors.dtype), F.embedding(nodes, vectors)
-        ).squeeze(1)
+        mixed = mix_rows(vectors, nodes, attention)
         return self.value(mixed).to(vectors.dtype)
 
     def forward_edges(
@@ -98,4 +101,5 @@ class GraphAttention(nn.Module):
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""
-        return f"dim={self.value.in_features}, negative_slope={self.negative_slope}"
+        sizes = f"dim={self.value.in_features}, score_size={self.score.in_features}"
+        return f"{sizes}, negative_slope={self.negative_slope}"

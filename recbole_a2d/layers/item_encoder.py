@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.graphs import NeighborTable
 from recbole_a2d.layers.graph_attention import GraphAttention
+from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click
 
 
@@ -25,15 +26,23 @@ class ItemGraphEncoder(nn.Module):
         dim: size of the vectors.
         graph: the strongest neighbours of each item, with counts.
         residual: add the item's own vector.
+        score_size: see :class:`GraphAttention`.
     """
 
     neighbors: Tensor
     counts: Tensor
     totals: Tensor
 
-    def __init__(self, dim: int, graph: NeighborTable, *, residual: bool = True) -> None:
+    def __init__(
+        self,
+        dim: int,
+        graph: NeighborTable,
+        *,
+        residual: bool = True,
+        score_size: int | None = None,
+    ) -> None:
         super().__init__()
-        self.attention = GraphAttention(dim)
+        self.attention = GraphAttention(dim, score_size)
         self.residual = residual
         self.register_buffer("neighbors", torch.from_numpy(graph.neighbors))
         self.register_buffer("counts", torch.from_numpy(graph.counts).float())
@@ -41,7 +50,7 @@ class ItemGraphEncoder(nn.Module):
 
     def forward(
         self,
-        table: Tensor,
+        vectors: ItemVectors,
         prefixes: Tensor,
         lengths: Tensor,
         targets: Tensor | None = None,
@@ -61,9 +70,9 @@ class ItemGraphEncoder(nn.Module):
             place = torch.where(prefixes == last.unsqueeze(1), len(items) + row, place)
             items = torch.cat([items, last])
         weights = counts / totals.clamp_min(1.0).unsqueeze(1)
-        return F.embedding(place, self.encode(table, items, weights))
+        return F.embedding(place, self.encode(vectors, items, weights))
 
-    def encode(self, table: Tensor, items: Tensor, weights: Tensor | None = None) -> Tensor:
+    def encode(self, table: ItemVectors, items: Tensor, weights: Tensor | None = None) -> Tensor:
         """Vectors of some items: items ``[U]``, weights ``[U, K]`` -> ``[U, D]``."""
         if weights is None:
             weights = self.counts[items] / self.totals[items].clamp_min(1.0).unsqueeze(1)
@@ -71,7 +80,7 @@ class ItemGraphEncoder(nn.Module):
         involved, index = torch.unique(
             torch.cat([items.unsqueeze(1), neighbors], dim=1), return_inverse=True
         )
-        vectors = F.embedding(involved, table)
+        vectors = table.rows(involved)
         encoded = self.attention(vectors, index[:, 0], index[:, 1:], weights)
         if self.residual:
             encoded = encoded + F.embedding(index[:, 0], vectors)

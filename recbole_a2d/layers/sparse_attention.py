@@ -8,6 +8,7 @@ import torch
 from entmax import entmax15, entmax_bisect
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
 
 _BISECTION_STEPS = 25
@@ -69,9 +70,9 @@ class ContextAttention(nn.Module):
     def __init__(self, dim: int, dropout: float, *, keep_input: bool = False) -> None:
         super().__init__()
         self.keep_input = keep_input
-        self.query = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout))
+        self.query = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), FastDropout(dropout))
         self.refine = nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.Dropout(dropout)
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), FastDropout(dropout)
         )
         self.norm = nn.LayerNorm(dim)
 

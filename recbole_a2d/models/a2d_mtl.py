@@ -38,8 +38,10 @@ from recbole_a2d.layers.answer_mixture import (
 )
 from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView, category_loss
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
+from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
@@ -117,7 +119,7 @@ class A2DMTL(SequentialRecommender):
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = self._session_bank(config, dataset)
         self.mixture = self._mixture(config, dataset)
-        self.dropout = nn.Dropout(config["embedding_dropout"])
+        self.dropout = FastDropout(config["embedding_dropout"])
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
         self.register_load_state_dict_post_hook(_forget_ranking_tables)
         self.reset_parameters()
@@ -133,6 +135,7 @@ class A2DMTL(SequentialRecommender):
             gate=config["gate"],
             max_length=dataset.max_length,
             dropout=config["embedding_dropout"],
+            score_size=config["graph_score_size"],
         )
 
     def _item_graph(self, config: Any, dataset: SessionDataset) -> ItemGraphEncoder | None:
@@ -143,7 +146,12 @@ class A2DMTL(SequentialRecommender):
             own = torch.from_numpy(own_transition_counts(dataset.train_rows))
             self.register_buffer("own_counts", own, persistent=False)
         graph = strongest_neighbors(edges, config["item_neighbors"])
-        return ItemGraphEncoder(self.dim, graph, residual=config["item_residual"])
+        return ItemGraphEncoder(
+            self.dim,
+            graph,
+            residual=config["item_residual"],
+            score_size=config["graph_score_size"],
+        )
 
     def _session_reader(self, config: Any, dataset: SessionDataset) -> SessionReader | None:
         if config["intra"] == "mean":
@@ -186,7 +194,12 @@ class A2DMTL(SequentialRecommender):
             return None
         views = 1 if self.category is None else 2
         return AnswerMixture(
-            self.dim, parts, clicks=views, states=views, max_length=dataset.max_length
+            self.dim,
+            config["mixture_size"],
+            parts,
+            clicks=views,
+            states=views,
+            max_length=dataset.max_length,
         )
 
     def _session_votes(self, config: Any, dataset: SessionDataset) -> SessionVotes | None:
@@ -228,7 +241,7 @@ class A2DMTL(SequentialRecommender):
         self,
         interaction: Interaction,
         categories: Tensor | None,
-        table: Tensor,
+        table: ItemVectors,
         *,
         inspect: bool = False,
     ) -> Encoded:
@@ -264,20 +277,20 @@ class A2DMTL(SequentialRecommender):
             mixed = self.mixture(prefixes, lengths, mask, of_click, states)
         return Encoded(session, view, read, mask, mixed)
 
-    def _encode_clicks(self, interaction: Interaction, table: Tensor) -> Tensor:
+    def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.item_graph is None:
-            return F.embedding(prefixes, table)
+            return table.rows(prefixes)
         if not (self.training and self.switches["graph_exclude_self"]):
             return self.item_graph(table, prefixes, lengths)
         own = self.own_counts[interaction["row_id"]]
         return self.item_graph(table, prefixes, lengths, interaction[self.POS_ITEM_ID], own)
 
     def _values(
-        self, prefixes: Tensor, clicks: Tensor, table: Tensor, view: CategoryView | None
+        self, prefixes: Tensor, clicks: Tensor, table: ItemVectors, view: CategoryView | None
     ) -> Tensor:
         if self.switches["attention_values"] == "initial_item":
-            return F.embedding(prefixes, table)
+            return table.rows(prefixes)
         if self.switches["attention_values"] == "item_category" and view is not None:
             return clicks + view.of_click
         return clicks
@@ -302,8 +315,8 @@ class A2DMTL(SequentialRecommender):
         table = self.item_table(self.category_table())
         if self.item_graph is None:
             return table
-        items = torch.arange(len(table), device=table.device)
-        return torch.cat([self.item_graph.encode(table, part) for part in items.split(chunk)])
+        items, vectors = torch.arange(len(table), device=table.device), ItemVectors(table)
+        return torch.cat([self.item_graph.encode(vectors, part) for part in items.split(chunk)])
 
     # ---------------------------------------------------------------- scores and loss
 
@@ -320,7 +333,8 @@ class A2DMTL(SequentialRecommender):
     def _candidates(self, table: Tensor) -> Tensor:
         if self.switches["score_table"] == "initial" or self.item_graph is None:
             return table
-        return self.item_graph.encode(table, torch.arange(len(table), device=table.device))
+        items = torch.arange(len(table), device=table.device)
+        return self.item_graph.encode(ItemVectors(table), items)
 
     def score_vectors(self, encoded: Encoded) -> Tensor:
         """Session vectors as they enter the product of Eq. 21, ``[B, D or 2D]``.
@@ -338,13 +352,13 @@ class A2DMTL(SequentialRecommender):
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Item loss + lambda * category loss (Eq. 22-25)."""
         categories = self.category_table()
-        table = self.item_table(categories)
-        encoded = self.encode(interaction, categories, table)
+        vectors = ItemVectors(self.item_table(categories))
+        encoded = self.encode(interaction, categories, vectors)
         of_category = self._log_categories(encoded)
         if self.unit_items:
-            score_table = self._candidates(table)
+            score_table = self._candidates(vectors.table)
         else:
-            score_table = self.score_table(categories, table)
+            score_table = self.score_table(categories, vectors.table)
         loss = self._item_loss(interaction, encoded, of_category, score_table)
         if of_category is None:
             return loss
@@ -387,7 +401,7 @@ class A2DMTL(SequentialRecommender):
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``: probabilities where the answer is a mixture."""
         categories, table, score_table = self._tables()
-        encoded = self.encode(interaction, categories, table)
+        encoded = self.encode(interaction, categories, ItemVectors(table))
         scores = all_scores(self.score_vectors(encoded), score_table)
         if encoded.mixed is None:
             return scores
@@ -431,7 +445,7 @@ class A2DMTL(SequentialRecommender):
     def diagnostics(self, interaction: Interaction) -> dict[str, float]:
         """How the attentions behave on a batch: entropies, clicks switched off, alpha_ent."""
         categories, table, _ = self._tables()
-        encoded = self.encode(interaction, categories, table, inspect=True)
+        encoded = self.encode(interaction, categories, ItemVectors(table), inspect=True)
         if encoded.read is None:
             return {}
         return attention_report(encoded.read, encoded.mask)

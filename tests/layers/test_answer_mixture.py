@@ -150,7 +150,7 @@ def test_pads_are_the_same_item_as_nothing() -> None:
 
 def test_pointer_learns_the_click_before_last() -> None:
     torch.manual_seed(0)
-    mixture = AnswerMixture(8, 1, clicks=1, states=1, max_length=4)
+    mixture = AnswerMixture(8, 6, 1, clicks=1, states=1, max_length=4)
     optimizer = torch.optim.Adam(mixture.parameters(), lr=0.05)
     items = torch.randint(1, 30, (64, 4))
     lengths = torch.full((64,), 4)

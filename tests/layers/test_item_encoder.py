@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from recbole_a2d.data.graphs import count_transitions, own_transition_counts, strongest_neighbors
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
+from recbole_a2d.layers.item_vectors import ItemVectors
 
 LISTS = [[1, 2, 1, 3], [1, 2], [2, 4, 2]]
 SESSIONS = Sessions.from_lists(LISTS)
@@ -20,9 +20,9 @@ def encoder(sessions: Sessions = SESSIONS) -> ItemGraphEncoder:
     return made
 
 
-def table() -> Tensor:
+def table() -> ItemVectors:
     torch.manual_seed(5)
-    return torch.randn(5, 5)
+    return ItemVectors(torch.randn(5, 5))
 
 
 def test_clicks_are_their_items_vectors() -> None:

@@ -12,6 +12,7 @@ import yaml
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.models.a2d_mtl import A2DMTL, SWITCHES
 from recbole_a2d.resources import properties_folder
 
@@ -123,7 +124,7 @@ def test_training_row_does_not_see_its_own_edge(build: Any) -> None:
     for exclude, reaches in ((True, False), (False, True)):
         model = build(data, graph_exclude_self=exclude, dropout=0.0, categories="none")
         model.train()
-        model.encode(row, None, model.item_table(None)).session.sum().backward()
+        model.encode(row, None, ItemVectors(model.item_table(None))).session.sum().backward()
         assert bool(model.item_embedding.weight.grad[target].any()) is reaches
 
 

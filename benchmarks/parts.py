@@ -1,0 +1,135 @@
+"""Where a training step goes: processor time, least of several turns, of one thread.
+
+``python -m benchmarks.parts --data FOLDER [--repeats N]`` prints the two tables of
+docs/performance.md. Processor time and not the clock's, so that a busy machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.data import experiment_data, settings
+from benchmarks.steps import Step, floor_step, model_step
+from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.unit_rows import unit_rows
+
+SIZES = ((512, 100), (100, 256))
+WITHOUT: dict[str, dict[str, Any]] = {
+    "A2D-MTL": {},
+    "w/o item graph": {"item_graph": False},
+    "w/o own items": {"mix_own_items": False},
+    "w/o sparse attention": {"intra": "mean"},
+    "w/o categories": {"categories": "none"},
+    "dot for cosine": {"score": "dot"},
+}
+ITEMS, EDGES, NODES = 43_027, 31_600, 996
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.parts", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of a converted data set")
+    parser.add_argument("--repeats", type=int, default=8)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    for batch, dim in SIZES:
+        size = {"train_batch_size": batch, "embedding_size": dim}
+        jobs = {"floor": floor_step(given.data, **size)}
+        jobs |= {name: model_step(given.data, "A2DMTL", **size, **c) for name, c in WITHOUT.items()}
+        jobs["A2D-MTL, anomaly detection on"] = watched(given.data, **size)
+        _print(f"step, batch {batch}, dim {dim}", _least_in_turn(jobs, given.repeats))
+        _print(
+            f"pieces, batch {batch}, dim {dim}", _least_in_turn(pieces(batch, dim), given.repeats)
+        )
+
+
+def watched(folder: Path, **size: Any) -> Step:
+    """A step with autograd's anomaly detection, as importing RecBole's models leaves it."""
+    from recbole_a2d.experiment import build_model
+    from recbole_a2d.trainer import SessionTrainer, loader
+
+    config = settings(folder, "A2DMTL", **size)
+    dataset = experiment_data(folder, config).select
+    trainer = SessionTrainer(config, build_model(config, "A2DMTL", dataset))
+    batch = next(iter(loader(dataset.train_rows, config, train=True)))
+    trainer.model.train()
+
+    def step() -> None:
+        with torch.autograd.set_detect_anomaly(True):
+            trainer._plain_step(batch, trainer.calculate_loss)
+
+    return step
+
+
+def pieces(batch: int, dim: int) -> dict[str, Step]:
+    """Forward and backward of our large pieces, each beside what autograd makes of it."""
+    table, sessions = _leaf(ITEMS + 1, dim), _leaf(batch, dim)
+    targets = torch.randint(1, ITEMS + 1, (batch,))
+    centers, neighbors, u, a = _leaf(NODES, dim), _leaf(NODES, dim), _leaf(dim), _leaf(dim)
+    center, neighbor = torch.randint(NODES, (2, EDGES)).unbind()
+    center, weights = center.sort().values, torch.rand(EDGES)
+
+    def softmax_loss() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return full_softmax_loss(sessions, table, targets)
+
+    def cross_entropy() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return F.cross_entropy(F.linear(sessions, table[1:]), targets - 1)
+
+    def plain_edges() -> Tensor:
+        hidden = centers[center] + neighbors[neighbor] + weights.unsqueeze(1) * u
+        return (F.leaky_relu(hidden, 0.2) @ a).sum()
+
+    def edges() -> Tensor:
+        scores = edge_scores(centers, neighbors, center, neighbor, weights, u, a, 0.2)
+        return scores.sum()
+
+    losses = {
+        "softmax loss": softmax_loss,
+        "F.linear + F.cross_entropy": cross_entropy,
+        "unit rows": lambda: (unit_rows(table) * table.detach()).sum(),
+        "F.normalize": lambda: (F.normalize(table, dim=1) * table.detach()).sum(),
+        f"{EDGES:,} edge scores": edges,
+        "the same by autograd": plain_edges,
+    }
+    return {name: _backward(loss) for name, loss in losses.items()}
+
+
+def _leaf(*shape: int) -> Tensor:
+    return torch.randn(*shape, requires_grad=True)
+
+
+def _backward(loss: Callable[[], Tensor]) -> Step:
+    return lambda: loss().backward()
+
+
+def _least_in_turn(jobs: Mapping[str, Step], repeats: int) -> dict[str, float]:
+    """Milliseconds of processor time, the jobs one after another, the first turn left out."""
+    found: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(repeats + 1):
+        for name, job in jobs.items():
+            started = time.process_time()
+            job()
+            found[name].append(1000 * (time.process_time() - started))
+    return {name: min(times[1:]) for name, times in found.items()}
+
+
+def _print(title: str, milliseconds: Mapping[str, float]) -> None:
+    print(f"| {title} | ms |\n| --- | ---: |")
+    for name, value in milliseconds.items():
+        print(f"| {name} | {value:.0f} |")
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
