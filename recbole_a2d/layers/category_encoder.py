@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.graphs import TransitionCounts
 from recbole_a2d.layers.fast_dropout import FastDropout
-from recbole_a2d.layers.graph_attention import GraphAttention
+from recbole_a2d.layers.graph_attention import GraphAttention, with_self_loops
 from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
 from recbole_a2d.layers.recurrence import gated_recurrence
 
@@ -140,9 +140,10 @@ class CategoryEncoder(nn.Module):
         self.dropout = FastDropout(dropout)
         source, count = torch.from_numpy(edges.source), torch.from_numpy(edges.count).float()
         totals = torch.zeros(edges.nodes).index_add_(0, source, count)
-        self.register_buffer("source", source)
-        self.register_buffer("target", torch.from_numpy(edges.target))
-        self.register_buffer("weight", count / totals[source])
+        target, weight = torch.from_numpy(edges.target), count / totals[source]
+        every = with_self_loops(source, target, weight, edges.nodes)
+        for name, values in zip(("source", "target", "weight"), every, strict=True):
+            self.register_buffer(name, values)
 
     def table(self) -> Tensor:
         """Fused vectors of all categories (Eq. 5), ``[M + 1, D]``; row 0 is "none"."""

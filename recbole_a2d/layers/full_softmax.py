@@ -45,6 +45,16 @@ def all_scores(session_vectors: Tensor, item_table: Tensor) -> Tensor:
         return session_vectors.float() @ item_table.float().T
 
 
+def log_sums(scores: Tensor) -> Tensor:
+    """log sum exp over the candidates of each row; ``[B, N + 1]`` (column 0 the pad's) -> ``[B]``.
+
+    A few rows at a time, so that their exponentials never leave the cache.
+    """
+    rows, items = scores.shape
+    parts = row_chunks(rows, items * scores.element_size(), _CHUNK_BYTES)
+    return torch.cat([scores[part, 1:].logsumexp(1) for part in parts])
+
+
 def full_softmax_loss(
     session_vectors: Tensor,
     item_table: Tensor,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.layers.edge_scores import edge_scores
-from recbole_a2d.layers.segments import mix_rows
+from recbole_a2d.layers.segments import mix_rows, mix_segments, segment_softmax
 
 
 class GraphAttention(nn.Module):
@@ -63,22 +63,19 @@ class GraphAttention(nn.Module):
     def forward_edges(
         self, vectors: Tensor, source: Tensor, target: Tensor, weights: Tensor
     ) -> Tensor:
-        """Attend along a list of edges, for small graphs of uneven degree.
+        """Attend along a list of edges, for graphs of uneven degree.
 
         Shapes:
-            vectors ``[M, D]``; source, target, weights ``[E]`` without self loops
-            -> ``[M, D]``. Holds one ``M x M`` matrix.
+            vectors ``[M, D]``; source, target, weights ``[E]`` of :func:`with_self_loops`
+            -> ``[M, D]``.
         """
         count = len(vectors)
-        itself = torch.arange(count, device=vectors.device)
-        source, target = torch.cat([source, itself]), torch.cat([target, itself])
-        edges = torch.cat([weights, weights.new_ones(count)])
-        of_edges = self._scores(
-            self.score_center(vectors), self.score_neighbor(vectors), source, target, edges
+        scores = self._scores(
+            self.score_center(vectors), self.score_neighbor(vectors), source, target, weights
         )
-        scores = of_edges.new_full((count, count), -torch.inf)
-        scores = scores.index_put((source, target), of_edges)
-        return self.value(scores.softmax(dim=1) @ vectors).to(vectors.dtype)
+        attention = segment_softmax(scores, source, count)
+        mixed = mix_segments(vectors, target, attention, source, count)
+        return self.value(mixed).to(vectors.dtype)
 
     def _scores(
         self,
@@ -103,3 +100,18 @@ class GraphAttention(nn.Module):
         """Sizes, for ``print(model)``."""
         sizes = f"dim={self.value.in_features}, score_size={self.score.in_features}"
         return f"{sizes}, negative_slope={self.negative_slope}"
+
+
+def with_self_loops(
+    source: Tensor, target: Tensor, weights: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges with each node's own at weight 1 added, in order of their source.
+
+    Shapes:
+        source, target, weights ``[E]`` -> ``[E + count]`` each.
+    """
+    itself = torch.arange(count, device=source.device)
+    order = torch.argsort(torch.cat([source, itself]), stable=True)
+    every = (source, itself), (target, itself), (weights, weights.new_ones(count))
+    source, target, weights = (torch.cat(pair)[order] for pair in every)
+    return source, target, weights

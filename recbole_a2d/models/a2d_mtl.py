@@ -33,6 +33,7 @@ from recbole_a2d.layers.answer_mixture import (
     CategoryPopularity,
     Mixed,
     point,
+    point_scores,
     pointed_at,
     target_mixture,
 )
@@ -120,7 +121,9 @@ class A2DMTL(SequentialRecommender):
         self.bank = self._session_bank(config, dataset)
         self.mixture = self._mixture(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
+        # Made once for a ranking: the tables, and all items as clicks (item graph included).
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
+        self._kept_clicks: Tensor | None = None
         self.register_load_state_dict_post_hook(_forget_ranking_tables)
         self.reset_parameters()
 
@@ -281,6 +284,8 @@ class A2DMTL(SequentialRecommender):
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.item_graph is None:
             return table.rows(prefixes)
+        if self._kept_clicks is not None:
+            return F.embedding(prefixes, self._kept_clicks)
         if not (self.training and self.switches["graph_exclude_self"]):
             return self.item_graph(table, prefixes, lengths)
         own = self.own_counts[interaction["row_id"]]
@@ -305,7 +310,7 @@ class A2DMTL(SequentialRecommender):
     @torch.no_grad()
     def on_epoch_start(self, epoch: int) -> None:
         """Refresh the session bank; the trainer calls it before each epoch and each ranking."""
-        self._ranking_tables = None
+        self._ranking_tables = self._kept_clicks = None
         if isinstance(self.bank, TrainingSessionBank):
             self.bank.refresh(self.item_vectors())
 
@@ -399,12 +404,18 @@ class A2DMTL(SequentialRecommender):
         return self.votes.target_votes(self.train_rows).probability
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of all items, ``[B, N + 1]``: probabilities where the answer is a mixture."""
+        """Scores of all items, ``[B, N + 1]``.
+
+        Where the answer is a mixture they are probabilities, or their logarithms up to a constant
+        of each row where the session's own items are its only other part.
+        """
         categories, table, score_table = self._tables()
         encoded = self.encode(interaction, categories, ItemVectors(table))
         scores = all_scores(self.score_vectors(encoded), score_table)
         if encoded.mixed is None:
             return scores
+        if self.popularity is None and self.votes is None:
+            return point_scores(scores, encoded.mixed, interaction[self.ITEM_SEQ], encoded.mask)
         return self._mix(interaction, encoded, scores)
 
     def _mix(self, interaction: Interaction, encoded: Encoded, scores: Tensor) -> Tensor:
@@ -433,11 +444,12 @@ class A2DMTL(SequentialRecommender):
         tables = categories, table, self.score_table(categories, table)
         if not self.training and not torch.is_grad_enabled():
             self._ranking_tables = tables
+            self._kept_clicks = None if self.item_graph is None else self.item_vectors()
         return tables
 
     def train(self, mode: bool = True) -> A2DMTL:
         """Switch between training and ranking; a table made for ranking is forgotten."""
-        self._ranking_tables = None
+        self._ranking_tables = self._kept_clicks = None
         super().train(mode)
         return self
 

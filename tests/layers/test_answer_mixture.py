@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d.layers.answer_mixture import (
@@ -13,6 +14,7 @@ from recbole_a2d.layers.answer_mixture import (
     CategoryPopularity,
     Mixed,
     point,
+    point_scores,
     pointed_at,
     same_item,
     target_mixture,
@@ -129,6 +131,19 @@ def test_ranking_adds_the_same_parts(mixed: Mixed, log_categories: Tensor) -> No
         for item in range(1, N_ITEMS):
             expected = naive_probability(row, item, scores, mixed, log_categories, training=False)
             assert found[row, item].item() == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_scores_with_the_pointer_are_log_probabilities_up_to_a_constant(mixed: Mixed) -> None:
+    vectors, table = vectors_and_table()
+    scores = all_scores(vectors, table).detach()
+    shares = mixed.log_shares.detach()[:, :2].log_softmax(1)
+    alone = Mixed(mixed.pointer.detach(), shares)
+    expected = scores[:, 1:].softmax(1) * shares[:, :1].exp()
+    expected = point(F.pad(expected, (1, 0)), alone.pointer, ITEMS, shares[:, 1].exp())[:, 1:].log()
+    found = point_scores(scores.clone(), alone, ITEMS, MASK)[:, 1:]
+    torch.testing.assert_close(found.log_softmax(1), expected.log_softmax(1))
+    constants = found - expected
+    torch.testing.assert_close(constants, constants[:, :1].expand_as(constants))
 
 
 def test_an_item_clicked_once_is_unknown_to_its_own_row() -> None:
