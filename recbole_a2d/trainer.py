@@ -24,6 +24,7 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.memory import prepare_process
+from recbole_a2d.optimizer import adam
 from recbole_a2d.precision import autocast, choose_precision
 
 IntArray = NDArray[np.int64]
@@ -102,12 +103,7 @@ class SessionTrainer(Trainer):
 
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
         if self.learner.lower() == "adam":
-            return optim.Adam(
-                self.model.parameters(),
-                lr=self.learning_rate,
-                weight_decay=self.weight_decay,
-                fused=True,
-            )
+            return adam(self.model, self.learning_rate, self.weight_decay)
         chosen: optim.Optimizer = super()._build_optimizer(**kwargs)
         return chosen
 

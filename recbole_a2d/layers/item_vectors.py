@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,17 +18,21 @@ class ItemVectors:
 
     Args:
         table: ``[N + 1, D]``.
+        sparse: make gradients of the rows looked up alone, for a table that is not scored with.
 
     Attributes:
         table: what the scores are to be computed with, after all look-ups. It must have one
             use, whose gradient is an array of its own.
     """
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, table: Tensor, *, sparse: bool = False) -> None:
         self.table = table
+        self.sparse = sparse
 
     def rows(self, index: Tensor) -> Tensor:
         """Rows at ``index [...]`` -> ``[..., D]``."""
+        if self.sparse:
+            return F.embedding(index, self.table, sparse=True)
         vectors, self.table = _LookUp.apply(self.table, index.reshape(-1))
         return vectors.view(*index.shape, -1)
 

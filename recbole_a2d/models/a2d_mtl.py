@@ -40,13 +40,20 @@ from recbole_a2d.layers.answer_mixture import (
 from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
-from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
+from recbole_a2d.layers.full_softmax import (
+    TargetMixture,
+    all_scores,
+    full_softmax_loss,
+    softmax_bce_loss,
+)
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
+from recbole_a2d.layers.sampled_softmax import CandidateSampler, sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
 from recbole_a2d.layers.unit_rows import unit_rows
+from recbole_a2d.models.full_ranking import whole_number
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 SWITCHES = {
@@ -120,6 +127,7 @@ class A2DMTL(SequentialRecommender):
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = self._session_bank(config, dataset)
         self.mixture = self._mixture(config, dataset)
+        self.sampler = self._candidate_sampler(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
         # Made once for a ranking: the tables, and all items as clicks (item graph included).
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
@@ -210,6 +218,17 @@ class A2DMTL(SequentialRecommender):
             return None
         self.train_rows = dataset.train_rows
         return SessionVotes(dataset.train, dataset.n_items)
+
+    def _candidate_sampler(self, config: Any, dataset: SessionDataset) -> CandidateSampler | None:
+        if not config["train_candidates"]:
+            return None
+        counts = torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
+        return CandidateSampler(counts, whole_number(config, "train_candidates", 1))
+
+    @property
+    def sparse_parameters(self) -> list[Tensor]:
+        """Parameters whose gradient holds a few rows alone, for an optimizer that knows how."""
+        return [] if self.sampler is None else [self.item_embedding.weight]
 
     def reset_parameters(self) -> None:
         """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
@@ -357,14 +376,10 @@ class A2DMTL(SequentialRecommender):
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Item loss + lambda * category loss (Eq. 22-25)."""
         categories = self.category_table()
-        vectors = ItemVectors(self.item_table(categories))
+        vectors = ItemVectors(self.item_table(categories), sparse=self.sampler is not None)
         encoded = self.encode(interaction, categories, vectors)
         of_category = self._log_categories(encoded)
-        if self.unit_items:
-            score_table = self._candidates(vectors.table)
-        else:
-            score_table = self.score_table(categories, vectors.table)
-        loss = self._item_loss(interaction, encoded, of_category, score_table)
+        loss = self._item_loss(interaction, encoded, of_category, categories, vectors)
         if of_category is None:
             return loss
         targets = self.category_of_item[interaction[self.POS_ITEM_ID]]
@@ -380,22 +395,37 @@ class A2DMTL(SequentialRecommender):
         interaction: Interaction,
         encoded: Encoded,
         of_category: Tensor | None,
-        score_table: Tensor,
+        categories: Tensor | None,
+        items: ItemVectors,
     ) -> Tensor:
         vectors, targets = self.score_vectors(encoded), interaction[self.POS_ITEM_ID]
+        mixture = self._target_mixture(interaction, encoded, of_category)
+        if self.sampler is not None:
+            candidates, unit = self.sampler.draw(), self.unit_items
+            return sampled_softmax_loss(
+                vectors, items, targets, candidates, mixture, unit_items=unit
+            )
         if self.switches["loss"] == "bce_softmax":
-            return softmax_bce_loss(vectors, score_table, targets)
+            return softmax_bce_loss(vectors, self.score_table(categories, items.table), targets)
+        if self.unit_items:
+            table = self._candidates(items.table)
+        else:
+            table = self.score_table(categories, items.table)
+        return full_softmax_loss(vectors, table, targets, mixture, unit_items=self.unit_items)
+
+    def _target_mixture(
+        self, interaction: Interaction, encoded: Encoded, of_category: Tensor | None
+    ) -> TargetMixture | None:
         if encoded.mixed is None:
-            return full_softmax_loss(vectors, score_table, targets, unit_items=self.unit_items)
-        parts = []
+            return None
+        targets, parts = interaction[self.POS_ITEM_ID], []
         if self.switches["mix_own_items"]:
             parts.append(pointed_at(encoded.mixed.pointer, interaction[self.ITEM_SEQ], targets))
         if self.popularity is not None and of_category is not None:
             parts.append(self.popularity.of_targets(of_category, targets))
         if self.votes is not None:
             parts.append(self._votes_of_row.to(targets.device)[interaction["row_id"]])
-        mixture = target_mixture(encoded.mixed, parts)
-        return full_softmax_loss(vectors, score_table, targets, mixture, unit_items=self.unit_items)
+        return target_mixture(encoded.mixed, parts)
 
     @cached_property
     def _votes_of_row(self) -> Tensor:
@@ -484,3 +514,16 @@ def _check_switches(config: Any) -> None:
     if config["loss"] == "bce_softmax" and mixed:
         off = " ".join(f"--{key}=false" for key in mixed)
         raise UserError(f"loss bce_softmax knows one softmax only: add {off}")
+    if config["train_candidates"]:
+        _check_sampling(config)
+
+
+def _check_sampling(config: Any) -> None:
+    """Sampled items are looked up one by one: nothing may be computed of the table as a whole."""
+    needed = {"score_table": "initial", "loss": "ce", "category_scores": "none"}
+    wrong = [key for key, value in needed.items() if config[key] != value]
+    if config["categories"] == "merged":
+        raise UserError("train_candidates does not work with categories 'merged'; drop either")
+    if wrong:
+        change = " ".join(f"--{key}={needed[key]}" for key in wrong)
+        raise UserError(f"train_candidates samples the initial item table: add {change}")

@@ -161,3 +161,10 @@ def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> Non
     report = build().eval().diagnostics(tiny_batch(checks.prefixes))
     assert set(report) == {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
     assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2
+
+
+def test_sampled_candidates_need_the_initial_table(build: Any) -> None:
+    with pytest.raises(UserError, match="add --score_table=initial"):
+        build(train_candidates=5, score_table="graph")
+    with pytest.raises(UserError, match="does not work with categories 'merged'"):
+        build(train_candidates=5, categories="merged")
