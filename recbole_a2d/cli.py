@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from recbole_a2d.errors import UserError
 
@@ -44,11 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(HELP + "\n".join(f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()))
         print("\nOptions of a command: run_recbole_a2d.py COMMAND --help")
         return 0
-    name = words.pop(0) if words[0] in COMMANDS else "run"
     try:
-        if name == "run" and words and not words[0].startswith("-"):
-            raise UserError(f"unknown command '{words[0]}'; commands: {', '.join(COMMANDS)}")
-        importlib.import_module(COMMANDS[name][0]).main(words)
+        with _processes():
+            _hand_over(words)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -56,3 +56,25 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130
     return 0
+
+
+def _launched() -> bool:
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _processes() -> AbstractContextManager[None]:
+    """This process alone, or together with the others that torchrun started."""
+    if not _launched():
+        return nullcontext()
+    from recbole_a2d.distributed import joined
+
+    return joined()
+
+
+def _hand_over(words: list[str]) -> None:
+    name = words.pop(0) if words[0] in COMMANDS else "run"
+    if name == "run" and words and not words[0].startswith("-"):
+        raise UserError(f"unknown command '{words[0]}'; commands: {', '.join(COMMANDS)}")
+    if name != "run" and _launched():
+        raise UserError(f"'{name}' works in one process; start it without torchrun")
+    importlib.import_module(COMMANDS[name][0]).main(words)

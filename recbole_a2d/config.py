@@ -15,6 +15,7 @@ from typing import Any
 
 from recbole.config import Config
 
+from recbole_a2d.distributed import own_gpu, size
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
@@ -33,6 +34,13 @@ class SessionConfig(Config):
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
+
+    def _init_device(self) -> None:
+        # One GPU a process; RecBole's own way would join the processes a second time.
+        wanted = self.final_config_dict["gpu_id"]
+        named = wanted if isinstance(wanted, (list, tuple)) else ["" if wanted is None else wanted]
+        self.final_config_dict["gpu_id"] = own_gpu(",".join(map(str, named)))
+        super()._init_device()
 
     def _load_variable_config_dict(self, config_dict: dict[str, Any] | None) -> dict[str, Any]:
         return dict(config_dict or {})
@@ -64,6 +72,9 @@ def build_config(
     for where, values in given:
         _refuse_unknown(values, known, where)
     settings = own | _merge(values for _, values in given)
+    if size() > 1:
+        # Each takes train_batch_size rows a step, so their number changes what is computed.
+        settings["processes"] = size()
     return SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from recbole_a2d import records
+from recbole_a2d import distributed, records
 from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
@@ -58,17 +58,25 @@ def run_experiment(
     name = records.run_name(model, config["dataset"], config["variant"], plain_settings(config))
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
     path = results / "records" / f"{name}.json"
+    distributed.same_everywhere(path.exists(), f"{results} must be one folder that all of them see")
     if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+        _forget(folder)
     elif path.exists():
         logger.info("%s is finished already; --fresh runs it again", name)
         return records.read_record(path)
     record, ranks = Experiment(config, model, name, folder, command).run()
-    records.write_record(results, record, ranks)
-    for phase in folder.glob("*/last.pt"):
-        phase.unlink()
+    if distributed.is_first():
+        records.write_record(results, record, ranks)
+        for phase in folder.glob("*/last.pt"):
+            phase.unlink()
     logger.info("record: %s", path)
     return record
+
+
+def _forget(folder: Path) -> None:
+    if distributed.is_first():
+        shutil.rmtree(folder, ignore_errors=True)
+    distributed.wait_for_all()
 
 
 def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
@@ -107,9 +115,14 @@ class Experiment:
         self.name = name
         self.folder = folder
         self.data = ExperimentData(read_atomic(dataset_folder(config)), config)
+        if distributed.size() > 1:
+            distributed.same_everywhere(
+                (self.data.fingerprint(), config["device"].type),
+                "each needs the same data set, and all a GPU or none (--gpu_id='')",
+            )
         self.history: list[dict[str, Any]] = []
         self.commit = records.source_commit()
-        self.command = command or records.command_line(sys.argv)
+        self.command = command or records.command_line(sys.argv, distributed.launcher())
 
     def run(self) -> tuple[records.Record, IntArray]:
         """Train and test; returns the record and the rank of each test row's target."""
@@ -190,7 +203,8 @@ class Experiment:
         seconds: float | None = None,
         valid: dict[str, float] | None = None,
     ) -> records.Record:
-        write_saved_run(self.folder / FINAL, self.model, self.config, dataset, trainer)
+        if distributed.is_first():
+            write_saved_run(self.folder / FINAL, self.model, self.config, dataset, trainer)
         rows = dataset.evaluation_rows
         spent = sum(epoch["seconds"] for epoch in self.history) if seconds is None else seconds
         return records.Record(

@@ -113,9 +113,9 @@ def machine(threads: int) -> dict[str, Any]:
     return {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads}
 
 
-def command_line(argv: list[str]) -> str:
+def command_line(argv: list[str], launcher: tuple[str, ...] = ("python",)) -> str:
     """The command that made a record, the script by its name alone."""
-    return shlex.join(["python", Path(argv[0]).name, *argv[1:]])
+    return shlex.join([*launcher, Path(argv[0]).name, *argv[1:]])
 
 
 def source_commit() -> str:

@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> None:
 
 def _run(given: list[tuple[str, str]]) -> None:
     from recbole_a2d.config import build_config
+    from recbole_a2d.distributed import is_first
     from recbole_a2d.experiment import run_experiment
 
     model, dataset, fresh = "A2DMTL", "", False
@@ -58,7 +59,9 @@ def _run(given: list[tuple[str, str]]) -> None:
     if not dataset:
         raise UserError("--dataset is missing; 'shop' comes with the package")
     config = build_config(model, dataset, config_files=files, overrides=overrides)
-    print(summary(run_experiment(config, model, fresh=fresh)))
+    record = run_experiment(config, model, fresh=fresh)
+    if is_first():
+        print(summary(record))
 
 
 def summary(record: Any) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor, nn, optim
 from torch.nn.utils.clip_grad import clip_grad_norm_
 from tqdm import tqdm
 
+from recbole_a2d import distributed
 from recbole_a2d.checkpoint import load_checkpoint, save_checkpoint
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.errors import UserError
@@ -69,7 +70,8 @@ class SessionTrainer(Trainer):
     ``evaluate``), with these differences: the learning rate follows a schedule; Adam is
     fused; batches come from :class:`PrefixLoader`; ranking goes through
     :func:`target_ranks`; checkpoints are tensors and JSON; a training that was cut off goes
-    on from its last epoch with the same batches and the same dropout.
+    on from its last epoch with the same batches and the same dropout; several processes may
+    train together (:mod:`recbole_a2d.distributed`).
 
     Args:
         config: a :class:`SessionConfig`.
@@ -134,6 +136,10 @@ class SessionTrainer(Trainer):
         saved = saved and self.folder is not None
         if saved:
             self.resume()
+        distributed.same_everywhere(
+            self.progress.next_epoch, f"{self.folder} must be one folder that all of them see"
+        )
+        distributed.copy_from_first(self.model)
         while not self.progress.finished and self.progress.next_epoch < self.epochs:
             result = self._run_epoch(train_data, valid_data)
             better = self._note(result, valid_data is not None, len(train_data))
@@ -177,13 +183,15 @@ class SessionTrainer(Trainer):
         bar = self._bar(train_data, f"epoch {epoch_idx + 1:>2} train")
         for number, interaction in enumerate(bar):
             batch = interaction.to(self.device)
-            value = self._step(batch, loss_func or self.calculate_loss)
-            if not np.isfinite(value):
+            step = self._step(batch, loss_func or self.calculate_loss)
+            if not np.isfinite(step.loss):
                 raise TrainingDiverged(
-                    f"loss is {value} in batch {number} of epoch {epoch_idx + 1}; "
+                    f"loss is {step.loss} in batch {number} of epoch {epoch_idx + 1}; "
                     "try a smaller --learning_rate or --precision=float32"
                 )
-            total, rows = total + value * len(batch), rows + len(batch)
+            total, rows = total + step.loss * step.rows, rows + step.rows
+            if number == 0:
+                distributed.draw_apart()
             if number % 20 == 0:
                 bar.set_postfix_str(f"loss {total / rows:.4f}", refresh=False)
         return total / max(rows, 1)
@@ -193,23 +201,29 @@ class SessionTrainer(Trainer):
         model: Any = self.model
         return model.calculate_loss(batch)
 
-    def _step(self, batch: Any, loss_function: Callable[..., Any]) -> float:
+    def _step(self, batch: Any, loss_function: Callable[..., Any]) -> distributed.Step:
         # RecBole's models turn this on for the whole process when they are imported (its SINE
         # does): it looks for NaN in every gradient, a third of the time of a step.
         with torch.autograd.set_detect_anomaly(False):
             return self._plain_step(batch, loss_function)
 
-    def _plain_step(self, batch: Any, loss_function: Callable[..., Any]) -> float:
+    def _plain_step(self, batch: Any, loss_function: Callable[..., Any]) -> distributed.Step:
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.dtype, self.device):
-            loss = loss_function(batch)
-        value = loss.item()
-        if np.isfinite(value):
-            torch.autograd.backward(loss)
+        value = self._differentiate(batch, loss_function) if len(batch) else 0.0
+        step = distributed.average_gradients(self.model.parameters(), value, len(batch))
+        if np.isfinite(step.loss):
             if self.clip_grad_norm:
                 clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
             self.optimizer.step()
-        return float(value)
+        return step
+
+    def _differentiate(self, batch: Any, loss_function: Callable[..., Any]) -> float:
+        with autocast(self.dtype, self.device):
+            loss = loss_function(batch)
+        value = float(loss.item())
+        if np.isfinite(value):
+            torch.autograd.backward(loss)
+        return value
 
     def _prepare(self, epoch: int) -> None:
         hook = getattr(self.model, "on_epoch_start", None)
@@ -256,7 +270,7 @@ class SessionTrainer(Trainer):
                 interaction = interaction[known]
             if len(interaction) > 0:
                 ranks[interaction["row_id"].numpy()] = self._rank_batch(interaction)
-        return ranks
+        return distributed.sum_over_processes(ranks)
 
     def _rank_batch(self, interaction: Any) -> IntArray:
         model: Any = self.model
@@ -284,6 +298,11 @@ class SessionTrainer(Trainer):
     # ------------------------------------------------------------------ checkpoints
 
     def _save(self, better: bool) -> None:
+        if distributed.is_first():
+            self._write(better)
+        distributed.wait_for_all()
+
+    def _write(self, better: bool) -> None:
         assert self.folder is not None
         facts = asdict(self.progress)
         weights = self.model.state_dict()
@@ -320,7 +339,7 @@ class SessionTrainer(Trainer):
             ) from error
 
     def _bar(self, data: PrefixLoader, label: str) -> Any:
-        shown = self.show_progress and sys.stderr.isatty()
+        shown = self.show_progress and sys.stderr.isatty() and distributed.is_first()
         return tqdm(data, desc=label, leave=False, dynamic_ncols=True, disable=not shown)
 
 
@@ -337,4 +356,5 @@ def describe(result: EpochResult, best: bool) -> str:
 def loader(rows: PrefixRows, config: Any, *, train: bool) -> PrefixLoader:
     """The loader that a run uses for these rows."""
     size = config["train_batch_size"] if train else config["eval_batch_size"]
-    return PrefixLoader(rows, int(size), shuffle=train, seed=int(config["seed"]))
+    share = distributed.rank(), distributed.size()
+    return PrefixLoader(rows, int(size), shuffle=train, seed=int(config["seed"]), share=share)

@@ -30,7 +30,7 @@ def test_no_step_pays_for_anomaly_detection() -> None:
     try:
         model = Watcher()
         trainer = SessionTrainer(build_config("A2DMTL", "shop"), model)
-        trainer._step(None, trainer.calculate_loss)
+        trainer._step([0], trainer.calculate_loss)
         assert model.watched is False
         assert torch.is_anomaly_enabled()
     finally:

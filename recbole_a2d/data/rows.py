@@ -84,7 +84,8 @@ class PrefixRows:
 
 def _padded(flat: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
     lengths = end - start
-    steps = torch.arange(max(int(lengths.max()), 1))
+    longest = int(lengths.max()) if len(lengths) else 0
+    steps = torch.arange(max(longest, 1))
     index = start.unsqueeze(1) + steps
     inside = steps < lengths.unsqueeze(1)
     prefixes = flat[index.clamp_max(len(flat) - 1)] * inside
@@ -103,6 +104,15 @@ class PrefixLoader:
     was cut off goes on with the very batches it would have seen. Rows of like length
     share a batch: the shuffled rows are sorted by length within pools of ``pool``
     batches, and the batches of a pool come in random order.
+
+    Args:
+        rows: to serve.
+        batch_size: of this process.
+        shuffle: False serves all rows by length.
+        seed: of the shuffle.
+        pool: batches that are sorted together.
+        share: ``(rank, processes)``. A batch is made for all processes, so many times as large,
+            and each takes every so-manieth row of it: the last batch may leave one without rows.
     """
 
     def __init__(
@@ -113,9 +123,11 @@ class PrefixLoader:
         shuffle: bool,
         seed: int = 0,
         pool: int = 32,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.rows = rows
-        self.batch_size = batch_size
+        self.rank, self.processes = share
+        self.batch_size = batch_size * self.processes
         self.shuffle = shuffle
         self.seed = seed
         self.pool = pool
@@ -130,10 +142,10 @@ class PrefixLoader:
 
     def __iter__(self) -> Iterator[Interaction]:
         for rows in self.row_batches():
-            yield self.rows.batch(rows)
+            yield self.rows.batch(rows[self.rank :: self.processes])
 
     def row_batches(self) -> list[IntArray]:
-        """Row numbers of every batch, in the order they are served."""
+        """Row numbers of every batch of all processes, in the order they are served."""
         if len(self.rows) == 0:
             return []
         if not self.shuffle:
