@@ -206,7 +206,9 @@ def draw_apart() -> None:
 
 
 @torch.no_grad()
-def average_gradients(parameters: Iterable[nn.Parameter], loss: float, rows: int) -> Step:
+def average_gradients(
+    parameters: Iterable[nn.Parameter], loss: float, rows: int, sparse: Iterable[Tensor] = ()
+) -> Step:
     """Replace every gradient by the mean over the rows of all processes.
 
     A parameter that no process has a gradient for stays without one, as it would in a single
@@ -216,6 +218,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], loss: float, rows: int
         parameters: in the same order in every process.
         loss: mean over this process's rows; anything where it has none.
         rows: of this process, 0 if the batch was too small for it.
+        sparse: those of the parameters whose gradient holds a few rows alone.
 
     Returns:
         Mean loss over all rows, and their number. Where the loss is not finite in one process,
@@ -226,8 +229,13 @@ def average_gradients(parameters: Iterable[nn.Parameter], loss: float, rows: int
         return Step(loss, rows)
     step, used = _totals(own, loss, rows)
     if np.isfinite(step.loss):
-        grads = [_gradient(own[place]) for place in used]
-        _sum_scaled(grads, rows / step.rows)
+        of_rows = {id(parameter) for parameter in sparse}
+        held = [own[place] for place in used]
+        dense = [_gradient(one) for one in held if id(one) not in of_rows]
+        _sum_scaled(dense, rows / step.rows)
+        for parameter in held:
+            if id(parameter) in of_rows:
+                _sum_sparse(parameter, rows / step.rows)
     return step
 
 
@@ -246,6 +254,18 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad
+
+
+def _sum_sparse(parameter: nn.Parameter, share: float) -> None:
+    """Sum a gradient of a few rows, of which each process may have others, or none."""
+    own = parameter.grad
+    if own is None:
+        no_rows = torch.empty(1, 0, dtype=torch.long, device=parameter.device)
+        own = torch.sparse_coo_tensor(no_rows, parameter[:0], parameter.shape)
+    summed = (own * share).coalesce()
+    with _together():
+        dist.all_reduce(summed)
+    parameter.grad = summed
 
 
 def _sum_scaled(grads: list[Tensor], share: float) -> None:

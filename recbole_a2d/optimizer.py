@@ -14,11 +14,16 @@ def adam(model: nn.Module, learning_rate: float, weight_decay: float) -> optim.O
 
     Torch's sparse Adam changes the rows that a step looked up and knows no weight decay.
     """
-    sparse: list[torch.Tensor] = list(getattr(model, "sparse_parameters", []))
+    sparse = sparse_parameters(model)
     chosen = {id(parameter) for parameter in sparse}
     dense = [one for one in model.parameters() if id(one) not in chosen]
     fused = optim.Adam(dense, lr=learning_rate, weight_decay=weight_decay, fused=True)
     return JointOptimizer(fused, optim.SparseAdam(sparse, lr=learning_rate)) if sparse else fused
+
+
+def sparse_parameters(model: nn.Module) -> list[torch.Tensor]:
+    """What a model names as ``sparse_parameters``: gradients of theirs hold a few rows alone."""
+    return list(getattr(model, "sparse_parameters", []))
 
 
 class JointOptimizer(optim.Optimizer):

@@ -25,7 +25,7 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.memory import prepare_process
-from recbole_a2d.optimizer import adam
+from recbole_a2d.optimizer import adam, sparse_parameters
 from recbole_a2d.precision import autocast, choose_precision
 
 IntArray = NDArray[np.int64]
@@ -210,7 +210,9 @@ class SessionTrainer(Trainer):
     def _plain_step(self, batch: Any, loss_function: Callable[..., Any]) -> distributed.Step:
         self.optimizer.zero_grad(set_to_none=True)
         value = self._differentiate(batch, loss_function) if len(batch) else 0.0
-        step = distributed.average_gradients(self.model.parameters(), value, len(batch))
+        step = distributed.average_gradients(
+            self.model.parameters(), value, len(batch), sparse_parameters(self.model)
+        )
         if np.isfinite(step.loss):
             if self.clip_grad_norm:
                 clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)

@@ -130,6 +130,23 @@ def test_gradients_are_the_mean_over_all_rows() -> None:
         assert none is None
 
 
+def _averaged_rows(rows: tuple[int, int]) -> Any:
+    table, rank = nn.Parameter(torch.zeros(4, 2)), distributed.rank()
+    if rows[rank]:
+        table.grad = torch.sparse_coo_tensor([[rank, 2]], torch.ones(2, 2), (4, 2))
+    distributed.average_gradients([table], 1.0, rows[rank], [table])
+    assert table.grad is not None and table.grad.is_sparse
+    return table.grad.to_dense().numpy()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [((3, 1), [0.75, 0.25, 1, 0]), ((2, 0), [1, 0, 1, 0])]
+)
+def test_gradients_of_a_few_rows(rows: tuple[int, int], expected: list[float]) -> None:
+    for found in together(_averaged_rows, rows):
+        np.testing.assert_allclose(found, np.outer(expected, [1, 1]))
+
+
 def test_a_process_without_rows_changes_nothing() -> None:
     for step, (both, large, first, _) in together(_averaged, (2, 0), (2.0, float("nan"))):
         assert step == distributed.Step(2.0, 2)
