@@ -15,7 +15,7 @@ from recbole_a2d.registry import MODELS, model_class
 
 OURS = "A2DMTL"
 ABLATIONS = ("full", "wo_cate", "wo_exp", "wo_spa", "wo_adaspa", "wo_inter", "wo_graph")
-ROWS_OF_THEIR_OWN = ("as_printed", "with_votes")
+ROWS_OF_THEIR_OWN = ("as_printed", "faithful", "with_votes")
 """Variants of A2D-MTL that stand in Table 2 beside the default one, where they exist."""
 SESSION_BANKS = ("train", "none", "batch_masked", "batch_leaky")
 ORDERS = ("file", "shuffled")
