@@ -1,12 +1,15 @@
 """Where a training step goes: processor time, least of several turns, of one thread.
 
-``python -m benchmarks.parts --data FOLDER [--repeats N]`` prints the two tables of
+``python -m benchmarks.parts --data FOLDER [--repeats N]`` prints the tables of
 docs/performance.md. Processor time and not the clock's, so that a busy machine disturbs less.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,9 +21,15 @@ from torch import Tensor
 
 from benchmarks.data import experiment_data, settings
 from benchmarks.steps import Step, floor_step, model_step
+from recbole_a2d import trainer
+from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.recurrence import gated_recurrence
 from recbole_a2d.layers.unit_rows import unit_rows
+from recbole_a2d.precision import choose_precision
+from recbole_a2d.trainer import SessionTrainer, loader
 
 SIZES = ((512, 100), (100, 256))
 WITHOUT: dict[str, dict[str, Any]] = {
@@ -41,6 +50,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=8)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    _print_memory(given.data, given.repeats)
     for batch, dim in SIZES:
         size = {"train_batch_size": batch, "embedding_size": dim}
         jobs = {"floor": floor_step(given.data, **size)}
@@ -52,20 +62,46 @@ def main() -> None:
         )
 
 
+def _print_memory(folder: Path, repeats: int) -> None:
+    """The floor step with and without the memory kept, in processes of their own."""
+    print("| floor step, batch 100, dim 256 | ms | page faults |\n| --- | ---: | ---: |")
+    for name, kept in (("memory given back", False), ("memory kept", True)):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            seconds, faults = pool.apply(_floor_cost, (folder, repeats, kept))
+        print(f"| {name} | {1000 * seconds:.0f} | {faults:.0f} |", flush=True)
+    print()
+
+
+def _floor_cost(folder: Path, repeats: int, kept: bool) -> tuple[float, float]:
+    """Median processor seconds and page faults of a floor step."""
+    torch.set_num_threads(1)
+    if not kept:
+        trainer.prepare_process = lambda: False  # type: ignore[assignment]
+    step = floor_step(folder, train_batch_size=100, embedding_size=256)
+    seconds, faults = [], []
+    for _ in range(repeats + 2):
+        before, started = _page_faults(), time.process_time()
+        step()
+        seconds.append(time.process_time() - started)
+        faults.append(_page_faults() - before)
+    return statistics.median(seconds[2:]), statistics.median(faults[2:])
+
+
+def _page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
 def watched(folder: Path, **size: Any) -> Step:
     """A step with autograd's anomaly detection, as importing RecBole's models leaves it."""
-    from recbole_a2d.experiment import build_model
-    from recbole_a2d.trainer import SessionTrainer, loader
-
     config = settings(folder, "A2DMTL", **size)
     dataset = experiment_data(folder, config).select
-    trainer = SessionTrainer(config, build_model(config, "A2DMTL", dataset))
+    watcher = SessionTrainer(config, build_model(config, "A2DMTL", dataset))
     batch = next(iter(loader(dataset.train_rows, config, train=True)))
-    trainer.model.train()
+    watcher.model.train()
 
     def step() -> None:
         with torch.autograd.set_detect_anomaly(True):
-            trainer._plain_step(batch, trainer.calculate_loss)
+            watcher._plain_step(batch, watcher.calculate_loss)
 
     return step
 
@@ -73,18 +109,36 @@ def watched(folder: Path, **size: Any) -> Step:
 def pieces(batch: int, dim: int) -> dict[str, Step]:
     """Forward and backward of our large pieces, each beside what autograd makes of it."""
     table, sessions = _leaf(ITEMS + 1, dim), _leaf(batch, dim)
+    low = choose_precision("auto", torch.device("cpu")) == torch.bfloat16
     targets = torch.randint(1, ITEMS + 1, (batch,))
     centers, neighbors, u, a = _leaf(NODES, dim), _leaf(NODES, dim), _leaf(dim), _leaf(dim)
     center, neighbor = torch.randint(NODES, (2, EDGES)).unbind()
     center, weights = center.sort().values, torch.rand(EDGES)
 
+    clicks, gru = _leaf(batch, 5, dim), torch.nn.GRU(3 * dim, dim, batch_first=True)
+    whole, parts = _leaf(batch, 5, 3 * dim), gru.weight_ih_l0.chunk(3, dim=1)
+
+    def recurrence() -> Tensor:
+        inputs = F.linear(clicks, parts[0]) + F.linear(whole[0, :, :dim], parts[1])
+        inputs = inputs + F.linear(whole[:, :1, :dim], parts[2], gru.bias_ih_l0)
+        return gated_recurrence(inputs.transpose(0, 1), gru.weight_hh_l0, gru.bias_hh_l0).sum()
+
+    def cosine_loss() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            return full_softmax_loss(sessions, table, targets, unit_items=True)
+
     def softmax_loss() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
             return full_softmax_loss(sessions, table, targets)
 
     def cross_entropy() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
             return F.cross_entropy(F.linear(sessions, table[1:]), targets - 1)
+
+    def linear_cross_entropy(chunked: bool) -> Tensor:
+        options = torch.nn.LinearCrossEntropyOptions() if chunked else None
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            return F.linear_cross_entropy(sessions, table[1:], targets - 1, options=options)
 
     def plain_edges() -> Tensor:
         hidden = centers[center] + neighbors[neighbor] + weights.unsqueeze(1) * u
@@ -97,6 +151,13 @@ def pieces(batch: int, dim: int) -> dict[str, Step]:
     losses = {
         "softmax loss": softmax_loss,
         "F.linear + F.cross_entropy": cross_entropy,
+        "F.linear_cross_entropy": lambda: linear_cross_entropy(False),
+        "F.linear_cross_entropy, chunked": lambda: linear_cross_entropy(True),
+        "softmax loss, cosine": cosine_loss,
+        "GRU of 5 clicks, inputs [c; position; length]": recurrence,
+        "the same by torch.nn.GRU": lambda: gru(whole)[0].sum(),
+        "dropout": lambda: FastDropout(0.3)(clicks).sum(),
+        "F.dropout": lambda: F.dropout(clicks, 0.3).sum(),
         "unit rows": lambda: (unit_rows(table) * table.detach()).sum(),
         "F.normalize": lambda: (F.normalize(table, dim=1) * table.detach()).sum(),
         f"{EDGES:,} edge scores": edges,

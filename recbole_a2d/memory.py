@@ -11,8 +11,6 @@ import ctypes
 import platform
 from functools import cache
 
-import torch
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _LARGEST = 1 << 30
 """Arrays above this size are rare enough to be mapped and unmapped."""
@@ -20,12 +18,7 @@ _LARGEST = 1 << 30
 
 @cache
 def prepare_process() -> bool:
-    """Tell malloc to keep what is freed, and the processor to treat denormal numbers as zero.
-
-    The exponentials of a softmax far from its maximum are denormal, and arithmetic on them is
-    a hundred times slower. Returns whether malloc took the advice.
-    """
-    torch.set_flush_denormal(True)
+    """Tell malloc to keep what is freed; returns whether it took the advice."""
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)

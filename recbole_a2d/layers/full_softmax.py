@@ -25,6 +25,9 @@ _CHUNK_BYTES = 1 << 20
 """Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
 _SMALL = 40.0
 """Scores of this size need no maximum subtracted before ``exp`` in float32."""
+_NOTHING = -40.0
+"""Scores so far below the highest count as this far. Products of their exponentials would be
+denormal numbers, on which a processor is far slower; exp(-40) times a million items is nothing."""
 
 
 def working_dtype(tensor: Tensor) -> torch.dtype:
@@ -186,6 +189,7 @@ class _Softmax:
         highest, sums = self._exponentiate()
         total = (highest + sums.log()).logsumexp(0)
         self.factors = (highest - total).exp_()
+        self.factors[highest - total < _NOTHING] = 0
         self.targets = candidates.part(self.classes).float()
         self.losses = total - torch.linalg.vecdot(sessions, self.targets)
 
@@ -201,7 +205,7 @@ class _Softmax:
             scores = kept.float()
             if not small:
                 torch.amax(scores, 0, out=highest[number])
-                scores.sub_(highest[number])
+                scores.sub_(highest[number]).clamp_min_(_NOTHING)
             torch.sum(scores.exp_(), 0, out=sums[number])
             if scores is not kept:
                 kept.copy_(scores)

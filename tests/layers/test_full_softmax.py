@@ -44,6 +44,23 @@ def test_unit_items_are_normalized_ones() -> None:
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("unit_items", [False, True])
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
+def test_scores_far_apart(
+    chunk_bytes: int, unit_items: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    sessions, table, targets = example(items=300)
+    large = (30 * sessions).detach().requires_grad_()
+    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
+    plain = F.cross_entropy(large @ candidates.T, targets - 1)
+    fast = full_softmax_loss(large, table, targets, unit_items=unit_items)
+    torch.testing.assert_close(fast, plain)
+    expected = gradients(plain, large, table)
+    for found, wanted in zip(gradients(fast, large, table), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+
+
 def test_pad_gets_no_gradient() -> None:
     sessions, table, targets = example()
     (grad,) = gradients(full_softmax_loss(sessions, table, targets), table)
