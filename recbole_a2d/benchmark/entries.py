@@ -26,8 +26,15 @@ TOLD_ELSEWHERE = frozenset(
 LEAK_KEYS = frozenset({"session_bank", "graph_exclude_self", "evaluation_order"})
 """Settings that the leak audit varies."""
 
-BEFORE = {"mix_own_items": False, "mix_category": False, "mix_votes": False}
+BEFORE = {
+    "mix_own_items": False,
+    "mix_category": False,
+    "mix_votes": False,
+    "train_candidates": 0,
+}
 """What a record did that is older than the switch."""
+BEFORE_AS = {"graph_score_size": "embedding_size", "mixture_size": "embedding_size"}
+"""The same for a switch that took its value from another setting."""
 
 VARIANT_TITLES = {
     "wo_cate": "w/o CATE",
@@ -235,7 +242,7 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
         if _text(asked[key]) != _text(defaults[key])
     }
     for key in (relevant & own_keys) - asked.keys():
-        value = BEFORE.get(key, "absent")
+        value = BEFORE.get(key, record.config.get(BEFORE_AS.get(key, ""), "absent"))
         if value != defaults[key]:
             changed[key] = value
     if "evaluation_order" in asked:

@@ -109,3 +109,6 @@ def test_a_record_older_than_a_switch_is_told_by_what_it_did(make_record: Any) -
     assert changed_settings(record) == ()
     del record.config["mix_own_items"]
     assert changed_settings(record) == (("mix_own_items", False),)
+    del record.config["mixture_size"]
+    size = record.config["embedding_size"]
+    assert changed_settings(record) == (("mix_own_items", False), ("mixture_size", size))
