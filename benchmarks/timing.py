@@ -31,10 +31,10 @@ class Figure:
         return asdict(self)
 
 
-def medians_in_turn(
+def seconds_in_turn(
     work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 2
-) -> dict[str, float]:
-    """Median seconds of each piece of work, one after another, round by round."""
+) -> dict[str, list[float]]:
+    """Seconds of each piece of work in every round, one piece after another, round by round."""
     for job in work.values():
         for _ in range(warm_up):
             job()
@@ -44,6 +44,14 @@ def medians_in_turn(
             started = time.perf_counter()
             job()
             seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def medians_in_turn(
+    work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 2
+) -> dict[str, float]:
+    """Median seconds of each piece of work, see :func:`seconds_in_turn`."""
+    seconds = seconds_in_turn(work, repeats, warm_up)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

@@ -2,8 +2,9 @@
 
 Precedence, lowest first: RecBole's defaults, ``properties/overall.yaml``,
 ``properties/model/MODEL.yaml`` and its ``per_dataset`` section,
-``properties/dataset/DATASET.yaml``, ``properties/preset/PRESET.yaml``,
-``properties/variant/VARIANT.yaml``, files given with ``--config``, the command line.
+``properties/dataset/DATASET.yaml``, ``properties/preset/PRESET.yaml`` and the model's
+``per_preset`` section, ``properties/variant/VARIANT.yaml``, files given with ``--config``, the
+command line.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
 from recbole_a2d.yaml_files import read_yaml
+
+SECTIONS = ("per_dataset", "per_preset")
+"""Parts of a model's yaml that hold settings by data set and by preset."""
 
 NOT_A_SETTING = frozenset({"device", "data_path", "show_progress", "checkpoint_dir", "results_dir"})
 """Keys that change where and how a run works, not what it computes."""
@@ -82,15 +86,15 @@ def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[st
     folder = properties_folder()
     settings = read_yaml(folder / "overall.yaml")
     of_model = read_yaml(folder / "model" / f"{model}.yaml")
-    per_dataset = of_model.pop("per_dataset", None) or {}
+    per_dataset, per_preset = (of_model.pop(section, None) or {} for section in SECTIONS)
     settings |= of_model | per_dataset.get(dataset, {})
     of_dataset = folder / "dataset" / f"{dataset}.yaml"
     if of_dataset.is_file():
         settings |= read_yaml(of_dataset)
-    for kind in ("preset", "variant"):
-        name = given.get(kind, settings[kind])
-        if name != "full":
-            settings |= read_choice(kind, str(name))
+    preset, variant = (str(given.get(kind, settings[kind])) for kind in ("preset", "variant"))
+    settings |= read_choice("preset", preset) | per_preset.get(preset, {})
+    if variant != "full":
+        settings |= read_choice("variant", variant)
     return settings
 
 

@@ -22,7 +22,7 @@ from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
-from recbole_a2d.registry import model_class
+from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -87,11 +87,8 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
     """
     chosen = model_class(model)
     needs_categories = getattr(chosen, "uses_categories", False) and config["categories"] != "none"
-    if needs_categories and dataset.n_categories <= 1:
-        raise UserError(
-            f"{model} needs item categories and {dataset.name} has none; convert it with "
-            "categories, or take a model that needs none (--models lists them)"
-        )
+    if needs_categories:
+        require_categories(model, dataset)
     torch.manual_seed(int(config["seed"]))
     np.random.seed(int(config["seed"]))
     built: nn.Module = chosen(config, dataset)
@@ -123,6 +120,7 @@ class Experiment:
         self.history: list[dict[str, Any]] = []
         self.commit = records.source_commit()
         self.command = command or records.command_line(sys.argv, distributed.launcher())
+        self.reported = False
 
     def run(self) -> tuple[records.Record, IntArray]:
         """Train and test; returns the record and the rank of each test row's target."""
@@ -171,19 +169,35 @@ class Experiment:
         self, dataset: SessionDataset, phase: str, epochs: int | None = None
     ) -> SessionTrainer:
         model = build_model(self.config, self.model, dataset)
+        self._report_cut(model)
         trainer = SessionTrainer(self.config, model, self.folder / phase)
         trainer.epochs = trainer.epochs if epochs is None else epochs
         return trainer
 
+    def _report_cut(self, model: Any) -> None:
+        """Say once how many prefixes the model cannot read whole."""
+        if self.reported:
+            return
+        self.reported = True
+        dataset = self.data.final
+        limit = longest_prefix(model, dataset)
+        trained, ranked = dataset.train_rows, dataset.evaluation_rows
+        cut = trained.longer_than(limit), ranked.longer_than(limit)
+        if any(cut):
+            logger.info(
+                "%s reads at most %d clicks: %d of %d training and %d of %d test prefixes keep "
+                "their last ones",
+                self.model,
+                limit,
+                cut[0],
+                len(trained),
+                cut[1],
+                len(ranked),
+            )
+
     def _fit(
         self, trainer: SessionTrainer, dataset: SessionDataset, *, validate: bool
     ) -> tuple[float, dict[str, float]]:
-        if dataset.train_rows.cut:
-            logger.info(
-                "%d training prefixes are longer than %d clicks and keep their last ones",
-                dataset.train_rows.cut,
-                dataset.max_length,
-            )
         train = loader(dataset.train_rows, self.config, train=True)
         valid = loader(dataset.evaluation_rows, self.config, train=False) if validate else None
         best = trainer.fit(train, valid)
@@ -233,6 +247,12 @@ class Experiment:
             history=self.history,
             diagnostics=diagnostics(trainer.model, dataset),
         )
+
+
+def longest_prefix(model: Any, dataset: SessionDataset) -> int:
+    """Clicks that a model reads of a prefix at most; longer ones keep their last clicks."""
+    of_model = getattr(model, "max_clicks", None) or dataset.max_length
+    return min(int(of_model), dataset.max_length)
 
 
 def diagnostics(model: Any, dataset: SessionDataset, rows: int = 4096) -> dict[str, float]:

@@ -4,66 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 from recbole_a2d.errors import UserError
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One model of the tables.
-
-    Attributes:
-        name: on the command line.
-        title: in tables.
-        paper, year: where it comes from.
-        module: the file that holds the class, below ``recbole_a2d.models``.
-        categories: whether it needs item categories.
-    """
-
-    name: str
-    title: str
-    paper: str
-    year: int
-    module: str
-    categories: bool = False
-
-    def load(self) -> type:
-        """Import the class."""
-        module = importlib.import_module(f"recbole_a2d.models.{self.module}")
-        loaded: type = getattr(module, self.name)
-        return loaded
-
-
-MODELS = {
-    entry.name: entry
-    for entry in (
-        ModelEntry("A2DMTL", "A2D-MTL", "Wang et al.", 2026, "a2d_mtl", categories=True),
-        ModelEntry("GRU4Rec", "GRU4Rec (RecBole)", "Tan et al.", 2016, "recbole_fixed"),
-        ModelEntry("STAMP", "STAMP (RecBole)", "Liu et al.", 2018, "recbole_fixed"),
-        ModelEntry("SRGNN", "SR-GNN (RecBole)", "Wu et al.", 2019, "recbole_fixed"),
-        ModelEntry("NARM", "NARM (RecBole)", "Li et al.", 2017, "recbole_fixed"),
-        ModelEntry("CORE", "CORE (RecBole)", "Hou et al.", 2022, "recbole_fixed"),
-        ModelEntry("GCSAN", "GC-SAN (RecBole)", "Xu et al.", 2019, "recbole_fixed"),
-        ModelEntry("SASRec", "SASRec (RecBole)", "Kang and McAuley", 2018, "recbole_fixed"),
-        ModelEntry("GCEGNN", "GCE-GNN", "Wang et al.", 2020, "gce_gnn"),
-        ModelEntry("MTD", "MTD", "Huang et al.", 2021, "mtd"),
-        ModelEntry("MSGIFSR", "MSGIFSR", "Guo et al.", 2022, "msgifsr"),
-        ModelEntry("AttenMixer", "Atten-Mixer", "Zhang et al.", 2023, "atten_mixer"),
-        ModelEntry("MiaSRec", "MiaSRec", "Choi et al.", 2024, "miasrec"),
-        ModelEntry("MGS", "MGS", "Lai et al.", 2022, "mgs", categories=True),
-        ModelEntry("CLHHN", "CLHHN", "Ma et al.", 2023, "clhhn", categories=True),
-        ModelEntry("Pop", "Pop", "-", 0, "neighbours"),
-        ModelEntry("SPop", "S-Pop", "-", 0, "neighbours"),
-        ModelEntry("ItemKNN", "Item-KNN", "Sarwar et al.", 2001, "neighbours"),
-        ModelEntry("SR", "SR", "Ludewig and Jannach", 2018, "neighbours"),
-        ModelEntry("SKNN", "SKNN", "Jannach and Ludewig", 2017, "neighbours"),
-        ModelEntry("VSKNN", "VSKNN", "Ludewig and Jannach", 2018, "neighbours"),
-        ModelEntry("STAN", "STAN", "Garg et al.", 2019, "neighbours"),
-        ModelEntry("VSTAN", "VSTAN", "Ludewig et al.", 2021, "neighbours"),
-    )
-}
+from recbole_a2d.model_list import MODELS
 
 
 def model_class(name: str) -> type:
@@ -80,6 +24,38 @@ def model_class(name: str) -> type:
         nearest = ", ".join(folded[match] for match in near) or ", ".join(MODELS)
         raise UserError(f"unknown model '{name}'; nearest: {nearest} (--models lists all)")
     return MODELS[name].load()
+
+
+def trained_models() -> list[str]:
+    """Names of the models that are trained; the others count."""
+    return [name for name in MODELS if getattr(MODELS[name].load(), "trainable", True)]
+
+
+def models_table() -> str:
+    """All models as a Markdown table, as it stands in the README."""
+    lines = ["| name | paper | year | categories | file | test |", "| --- " * 6 + "|"]
+    for entry in MODELS.values():
+        used = "used" if entry.categories else "-"
+        year = str(entry.year or "-")
+        lines.append(
+            f"| {entry.name} | {entry.source} | {year} | {used} | `{entry.file}` | `{entry.test}` |"
+        )
+    return "\n".join(lines)
+
+
+def require_categories(model: str, dataset: Any) -> None:
+    """Refuse data without item categories for a model that reads them.
+
+    Raises:
+        UserError: the data set knows no category; the message names the models that need none.
+    """
+    if dataset.n_categories > 1:
+        return
+    others = ", ".join(entry.name for entry in MODELS.values() if not entry.categories)
+    raise UserError(
+        f"{model} needs item categories and {dataset.name} has none: convert it with categories, "
+        f"or take a model that needs none: {others}, or A2DMTL with --variant wo_cate"
+    )
 
 
 def title(name: str) -> str:

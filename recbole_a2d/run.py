@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> None:
     if "help" in keys:
         print(_help())
     elif "models" in keys:
+        from recbole_a2d.registry import models_table
+
         print(models_table())
     else:
         _run(given)
@@ -77,18 +79,6 @@ def summary(record: Any) -> str:
     for metric, label in (("hit", "Hit (P)"), ("mrr", "MRR"), ("ndcg", "NDCG")):
         row = "".join(f"{100 * figures[f'{metric}@{k}']:9.2f}" for k in cutoffs)
         lines.append(f"  {label:<10}{row}")
-    return "\n".join(lines)
-
-
-def models_table() -> str:
-    """All models of the registry, one a line."""
-    from recbole_a2d.registry import MODELS
-
-    lines = [f"{'name':<12}{'title':<20}{'categories':<12}source"]
-    for entry in MODELS.values():
-        needs = "needed" if entry.categories else "-"
-        source = f"{entry.paper} {entry.year}" if entry.year else "counts only"
-        lines.append(f"{entry.name:<12}{entry.title:<20}{needs:<12}{source}")
     return "\n".join(lines)
 
 

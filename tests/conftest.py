@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from recbole_a2d import convert
 from recbole_a2d.config import build_config
@@ -15,6 +16,9 @@ from recbole_a2d.config import build_config
 # The tensors of the tests are tiny: a second thread costs more than it brings, and where
 # other programs want the processor too, threads that wait for each other cost minutes.
 torch.set_num_threads(1)
+# A busy machine is no failure: hypothesis' deadline of 200 ms would make it one.
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
 
 
 @pytest.fixture(scope="session")

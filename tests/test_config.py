@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recbole_a2d.config import build_config, choices, plain_settings
 from recbole_a2d.errors import UserError
-from recbole_a2d.registry import MODELS
+from recbole_a2d.model_list import MODELS
 from recbole_a2d.resources import properties_folder
 from recbole_a2d.yaml_files import read_yaml
 
@@ -95,6 +96,25 @@ def test_every_model_has_its_yaml_and_every_key_a_comment() -> None:
         for line in path.read_text().splitlines():
             if line and not line.startswith(("#", " ", "{}")):
                 assert "#" in line, f"{path.name}: no comment on: {line}"
+
+
+def test_preset_of_one_model() -> None:
+    """A model's own per_preset section is stronger than the preset, and than nothing else."""
+    plain, own = build_config("SRGNN", "shop"), build_config("STAMP", "shop")
+    assert (plain["learning_rate"], own["learning_rate"]) == (0.002, 0.005)
+    assert build_config("STAMP", "shop", overrides={"preset": "paper"})["learning_rate"] == 0.001
+    assert build_config("STAMP", "shop", overrides={"learning_rate": 0.1})["learning_rate"] == 0.1
+
+
+def test_preset_cpu_trains_all_alike_and_original_as_published() -> None:
+    keys = ("lr_decay", "lr_step", "weight_decay", "train_batch_size", "epochs", "stopping_step")
+
+    def training(preset: str) -> set[tuple[Any, ...]]:
+        configs = [build_config(name, "shop", overrides={"preset": preset}) for name in MODELS]
+        return {tuple(config[key] for key in keys) for config in configs}
+
+    assert len(training("cpu")) == 1
+    assert (0.1, 3, 1e-5, 100, 20, 3) in training("original"), "GCE-GNN"
 
 
 def test_every_variant_only_sets_keys_of_the_model() -> None:

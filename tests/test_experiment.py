@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_a2d import experiment, records
+from recbole_a2d import convert, experiment, records
 from recbole_a2d.checkpoint import load_checkpoint
+from recbole_a2d.config import build_config
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
@@ -171,3 +172,65 @@ def test_without_refit_the_chosen_model_is_tested_on_what_it_knows(shop_config: 
     assert record.items == data.unrefitted.n_items - 1
     assert record.train_rows == len(data.unrefitted.train_rows)
     assert record.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "limit"),
+    [
+        ("CLHHN", {"max_clicks": 3}, 3),
+        ("CLHHN", {"max_clicks": 0, "MAX_ITEM_LIST_LENGTH": 4}, 4),
+        ("SPop", {"MAX_ITEM_LIST_LENGTH": 2}, 2),
+    ],
+)
+def test_cut_prefixes_are_counted_and_reported_once(
+    model: str,
+    settings: dict[str, int],
+    limit: int,
+    shop_config: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = shop_config(model, epochs=1, **settings)
+    with caplog.at_level("INFO", logger="recbole_a2d"):
+        run_experiment(config, model)
+    (line,) = [message for message in caplog.messages if "reads at most" in message]
+    tables = read_atomic(dataset_folder(config))
+
+    def longer(*splits: str) -> tuple[int, int]:
+        lengths = [
+            place
+            for split in splits
+            for size in np.diff(tables.splits[split].sessions.offsets)
+            for place in range(1, size)
+        ]
+        return sum(length > limit for length in lengths), len(lengths)
+
+    (trained, of_trained), (ranked, of_ranked) = longer("train", "valid"), longer("test")
+    assert trained > 0
+    assert line == (
+        f"{model} reads at most {limit} clicks: {trained} of {of_trained} training and {ranked} "
+        f"of {of_ranked} test prefixes keep their last ones"
+    )
+
+
+def test_nothing_is_reported_where_nothing_is_cut(
+    shop_config: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="recbole_a2d"):
+        run_experiment(shop_config("SPop"), "SPop")
+    assert not [message for message in caplog.messages if "reads at most" in message]
+
+
+def test_data_without_categories_name_the_models_that_need_none(
+    shop_config: Any, tmp_path: Path
+) -> None:
+    bare = tmp_path / "data" / "bare"
+    convert.main(["shop", "--sessions", "200", "--out", str(bare)])
+    items = bare / "bare.item"
+    header, *lines = items.read_text().splitlines()
+    items.write_text("\n".join([header, *(line.split("\t")[0] + "\t" for line in lines)]) + "\n")
+    (bare / "bare.json").unlink()
+    for model in ("A2DMTL", "MGS", "CLHHN"):
+        config = build_config(model, "bare", overrides={"data_path": str(bare.parent)})
+        with pytest.raises(UserError, match=f"{model} needs item categories") as caught:
+            run_experiment(config, model)
+        assert "GRU4Rec, STAMP" in str(caught.value) and "MGS," not in str(caught.value)

@@ -17,9 +17,9 @@ from recbole_a2d.experiment import run_experiment
 from recbole_a2d.explain import as_text, explain
 from recbole_a2d.explain_neighbors import nearest_by_shared_items
 from recbole_a2d.explain_page import write_page
+from recbole_a2d.model_list import MODELS
 from recbole_a2d.recommend import Recommender, recommend
 from recbole_a2d.recommend_command import main
-from recbole_a2d.registry import MODELS
 
 SMALL = {"epochs": 1, "embedding_size": 8, "hidden_size": 8, "inner_size": 8}
 

@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS
-from recbole_a2d.config import build_config, plain_settings
+from recbole_a2d.config import SECTIONS, build_config, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
@@ -259,7 +259,7 @@ def _defaults(
         own = read_yaml(properties_folder() / "model" / f"{model}.yaml")
     except UserError:  # a model, preset or variant that is no more: its record stands as it is
         return {}, frozenset()
-    return plain_settings(config), frozenset(own) - {"per_dataset"}
+    return plain_settings(config), frozenset(own) - set(SECTIONS)
 
 
 def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:

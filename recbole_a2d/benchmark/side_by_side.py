@@ -11,7 +11,7 @@ from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.paper import paper_figure, paper_table
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS, ROWS_OF_THEIR_OWN
 from recbole_a2d.config import choices
-from recbole_a2d.registry import MODELS
+from recbole_a2d.model_list import MODELS
 
 METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 PAPER_DATASETS = ("diginetica", "tmall", "yoochoose1_64")

@@ -57,8 +57,12 @@ class PrefixRows:
     @property
     def cut(self) -> int:
         """How many rows lost early clicks to ``max_length``."""
+        return self.longer_than(self.max_length)
+
+    def longer_than(self, clicks: int) -> int:
+        """How many rows have more clicks before their target, unseen and cut ones counted."""
         full = self.end - self.sessions.offsets[:-1][self.session]
-        return int((full > self.max_length).sum())
+        return int((full > clicks).sum())
 
     def batch(self, rows: IntArray) -> Interaction:
         """The rows as a RecBole interaction, right-padded with 0 to their longest prefix.

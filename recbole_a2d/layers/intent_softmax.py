@@ -1,56 +1,57 @@
 """Scores as the best of several vectors plus a base vector, and the softmax loss on them.
 
 Plainly computed, every session has one array of scores for each of its vectors:
-``[rows, vectors, items]``, gigabytes. Here the vectors of a batch stand end to end without
-pads, items are worked on a chunk at a time, and only the winner's number is remembered.
+``[rows, vectors, items]``, gigabytes. Here sessions with equally many vectors form blocks, a
+block's items are worked on a chunk at a time, and only the winner's number is remembered; when
+a block's softmax is known, its gradients are made at once, while its scores are still in cache.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import working_dtype
 
-_CHUNK_SCORES = 2 << 20
-"""Scores of single vectors held at a time, few enough to stay in a cache."""
+_ROWS = 64
+"""Sessions of a block."""
+_CHUNK_SCORES = 1 << 18
+"""Scores of single vectors held at a time, few enough to stay in a private cache."""
 
 
-@dataclass(frozen=True)
-class PackedIntents:
-    """Kept intents of a batch, rows with many first: all first intents, all second ones, ...
+class IntentBlock(NamedTuple):
+    """Sessions that keep equally many intents.
 
     Attributes:
-        vectors: ``[kept intents, D]``.
-        base: base vector of each row in the packed order, ``[B, D]``.
-        counts: how many rows have a first, a second, ... intent; falling.
-        order: packed row -> row of the batch, ``[B]``.
+        rows: sessions of the batch, ``[R]``.
+        places: their kept intents, the first of each session, the second, ...: ``[K, R]``.
     """
 
-    vectors: Tensor
-    base: Tensor
-    counts: list[int]
-    order: Tensor
+    rows: Tensor
+    places: Tensor
 
-    @classmethod
-    def of(cls, intents: Tensor, kept: Tensor, base: Tensor) -> PackedIntents:
-        """Pack; shapes: intents ``[B, K, D]``, kept ``[B, K]``, base ``[B, D]``.
+    def vectors(self, intents: Tensor, base: Tensor) -> Tensor:
+        """Kept intents with their session's base vector added, ``[K R, D]``."""
+        return (intents[self.rows, self.places] + base[self.rows]).flatten(0, 1)
 
-        Raises:
-            ValueError: a row keeps no intent.
-        """
-        counts = kept.sum(dim=1)
-        if not bool((counts > 0).all()):
-            raise ValueError("every session must keep at least one intent")
-        order = counts.argsort(descending=True, stable=True)
-        ranked = (~kept[order]).to(torch.int8).argsort(dim=1, stable=True)
-        present = torch.arange(kept.shape[1], device=kept.device) < counts[order].unsqueeze(1)
-        place, row = present.T.nonzero(as_tuple=True)
-        vectors = intents[order[row], ranked[row, place]]
-        return cls(vectors, base[order], [n for n in present.sum(0).tolist() if n], order)
+
+def intent_blocks(kept: Tensor) -> Iterator[IntentBlock]:
+    """Blocks that hold every kept intent once; ``kept [B, K]``.
+
+    Raises:
+        ValueError: a row keeps no intent.
+    """
+    counts = kept.sum(dim=1)
+    if not bool((counts > 0).all()):
+        raise ValueError("every session must keep at least one intent")
+    kept_first = (~kept).to(torch.int8).argsort(dim=1, stable=True)
+    for count in counts.unique().tolist():
+        for rows in (counts == count).nonzero().squeeze(1).split(_ROWS):
+            yield IntentBlock(rows, kept_first[rows, :count].T)
 
 
 def intent_scores(intents: Tensor, kept: Tensor, base: Tensor, item_table: Tensor) -> Tensor:
@@ -63,11 +64,11 @@ def intent_scores(intents: Tensor, kept: Tensor, base: Tensor, item_table: Tenso
         item_table ``[N, D]`` -> ``[B, N]``. No gradients.
     """
     with torch.no_grad(), torch.autocast(intents.device.type, enabled=False):
-        packed = PackedIntents.of(intents.float(), kept, base.float())
-        scores, _ = _best_scores(packed, item_table.float())
-        unpacked = torch.empty_like(scores)
-        unpacked[packed.order] = scores
-    return unpacked
+        intents, base, item_table = intents.float(), base.float(), item_table.float()
+        scores = base.new_empty(len(base), len(item_table))
+        for block in intent_blocks(kept):
+            scores[block.rows], _ = _best_scores(block, block.vectors(intents, base), item_table)
+    return scores
 
 
 def intent_softmax_loss(
@@ -88,10 +89,7 @@ def intent_softmax_loss(
     Returns:
         Scalar loss in float32. First-order gradients only.
     """
-    packed = PackedIntents.of(intents, kept, base)
-    loss: Tensor = _IntentSoftmax.apply(
-        packed.vectors, packed.base, item_table, targets[packed.order], packed.counts
-    )
+    loss: Tensor = _IntentSoftmax.apply(intents, kept, base, item_table, targets)
     return loss
 
 
@@ -100,90 +98,89 @@ class _IntentSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, vectors: Tensor, base: Tensor, table: Tensor, targets: Tensor, counts: list[int]
+        ctx: Any, intents: Tensor, kept: Tensor, base: Tensor, table: Tensor, targets: Tensor
     ) -> Tensor:
-        dtype = working_dtype(vectors)
-        with torch.autocast(vectors.device.type, enabled=False):
-            low = [part.detach().to(dtype) for part in (vectors, base, table)]
-            packed = PackedIntents(low[0], low[1], counts, targets)
-            scores, winners = _best_scores(packed, low[2][1:])
-            losses = _errors_in_place(scores, targets - 1)
-            grads = _gradients(packed, low[2][1:], scores, winners)
-        ctx.save_for_backward(*(grad.div_(len(targets)) for grad in grads))
-        ctx.dtypes = (vectors.dtype, base.dtype, table.dtype)
-        return losses.mean()
+        dtype = working_dtype(intents)
+        intent_grad = torch.zeros_like(intents, dtype=torch.float32)
+        base_grad = torch.empty_like(base, dtype=torch.float32)
+        table_grad = torch.zeros_like(table, dtype=torch.float32)
+        total = base.new_zeros((), dtype=torch.float32)
+        with torch.autocast(intents.device.type, enabled=False):
+            low_intents, low_base, items = (x.detach().to(dtype) for x in (intents, base, table))
+            for block in intent_blocks(kept):
+                vectors = block.vectors(low_intents, low_base)
+                scores, winners = _best_scores(block, vectors, items[1:])
+                total += _errors_in_place(scores, targets[block.rows] - 1)
+                grad = _gradients(block, vectors, items[1:], scores, winners, table_grad[1:])
+                intent_grad[block.rows, block.places] = grad
+                base_grad[block.rows] = grad.sum(0)
+        grads = zip((intent_grad, base_grad, table_grad), (intents, base, table), strict=True)
+        ctx.save_for_backward(*(grad.div_(len(base)).to(of.dtype) for grad, of in grads))
+        return total / len(base)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        scaled = (saved * grads[0] for saved in ctx.saved_tensors)
-        return *(g.to(dtype) for g, dtype in zip(scaled, ctx.dtypes, strict=True)), None, None
+        intents, base, table = (saved * grads[0] for saved in ctx.saved_tensors)
+        return intents, None, base, table, None
 
 
-def _best_scores(packed: PackedIntents, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Packed scores ``[B, N]`` and the number of the winning intent ``[B, N]``.
+def _best_scores(block: IntentBlock, vectors: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of a block ``[R, N]`` and the number of the winning intent ``[R, N]``.
 
-    Winners are numbers in the scores' own type: a CPU compares and multiplies within one
-    type many times faster than through a boolean.
+    Winners are numbers in the scores' own type, found by comparing and multiplying: a CPU
+    does that many times faster than an argmax or a pass through booleans.
     """
-    scores = table.new_empty(len(packed.base), len(table))
+    count, rows = block.places.shape
+    scores = vectors.new_empty(rows, len(table))
     winners = torch.empty_like(scores)
-    for part in _item_chunks(packed, len(table)):
-        best, winner = _best_of(packed, packed.vectors @ table[part].T)
-        torch.add(best, packed.base @ table[part].T, out=scores[:, part])
-        winners[:, part] = winner
+    # the earliest of equal winners has the largest weight
+    weights = torch.arange(count, 0, -1, device=table.device, dtype=vectors.dtype).view(-1, 1, 1)
+    for part in _item_chunks(len(vectors), len(table)):
+        single = (vectors @ table[part].T).view(count, rows, -1)
+        best = torch.amax(single, dim=0, out=scores[:, part])
+        won = torch.eq(single, best, out=single).mul_(weights)
+        torch.sub(count, won.amax(0), out=winners[:, part])
     return scores, winners
 
 
-def _best_of(packed: PackedIntents, single: Tensor) -> tuple[Tensor, Tensor]:
-    best = single[: packed.counts[0]]
-    winner = torch.zeros_like(best)
-    start = packed.counts[0]
-    for number, count in enumerate(packed.counts[1:], start=1):
-        challenger = single[start : start + count]
-        beaten = torch.gt(challenger, best[:count], out=torch.empty_like(challenger))
-        torch.maximum(winner[:count], beaten.mul_(number), out=winner[:count])
-        torch.maximum(best[:count], challenger, out=best[:count])
-        start += count
-    return best, winner
-
-
 def _errors_in_place(scores: Tensor, classes: Tensor) -> Tensor:
-    """Turn scores into probabilities minus one-hot; return each row's loss, ``[B]``."""
-    losses = scores.new_empty(len(scores), dtype=torch.float32)
-    for start in range(0, len(scores), 64):
-        part, target = scores[start : start + 64], classes[start : start + 64].unsqueeze(1)
-        log_sum = part.float().logsumexp(dim=1, keepdim=True)
-        losses[start : start + 64] = (log_sum - part.gather(1, target).float()).squeeze(1)
-        part.copy_(torch.softmax(part, dim=1))
-        part.scatter_add_(1, target, part.new_full(target.shape, -1.0))
-    return losses
+    """Turn scores into probabilities minus one-hot; returns the sum of the rows' losses."""
+    target = classes.unsqueeze(1)
+    at_target = scores.gather(1, target).float()
+    losses = scores.float().logsumexp(dim=1, keepdim=True) - at_target
+    torch.softmax(scores, dim=1, out=scores)
+    scores.scatter_add_(1, target, scores.new_full(target.shape, -1.0))
+    return losses.sum()
 
 
 def _gradients(
-    packed: PackedIntents, table: Tensor, errors: Tensor, winners: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Float32 gradients of vectors, base and table (pad row in front) for summed errors."""
-    vector_grad = torch.zeros_like(packed.vectors, dtype=torch.float32)
-    table_grad = table.new_zeros(len(table) + 1, table.shape[1], dtype=torch.float32)
-    for part in _item_chunks(packed, len(table)):
-        error, winner = errors[:, part].contiguous(), winners[:, part].contiguous()
-        single = _errors_of_winners(packed, error, winner)
-        vector_grad += single @ table[part]
-        table_grad[1:][part] = single.T @ packed.vectors + error.T @ packed.base
-    return vector_grad, (errors @ table).float(), table_grad
+    block: IntentBlock,
+    vectors: Tensor,
+    table: Tensor,
+    errors: Tensor,
+    winners: Tensor,
+    table_grad: Tensor,
+) -> Tensor:
+    """Float32 gradient of the vectors, ``[K, R, D]``; that of the table is added to its own."""
+    count, rows = block.places.shape
+    numbers = torch.arange(count, device=table.device, dtype=errors.dtype).view(-1, 1, 1)
+    grad = torch.zeros_like(vectors, dtype=torch.float32)
+    for part in _item_chunks(len(vectors), len(table)):
+        single = errors.new_empty(count, rows, len(table[part]))
+        torch.eq(winners[:, part], numbers, out=single).mul_(errors[:, part])
+        single = single.flatten(0, 1)
+        _add_product(grad, single, table[part])
+        _add_product(table_grad[part], single.T, vectors)
+    return grad.view(count, rows, -1)
 
 
-def _errors_of_winners(packed: PackedIntents, error: Tensor, winner: Tensor) -> Tensor:
-    """Each intent's share of the errors: those of the items it won; ``[kept intents, chunk]``."""
-    single = error.new_empty(len(packed.vectors), error.shape[1])
-    start = 0
-    for number, count in enumerate(packed.counts):
-        share = single[start : start + count]
-        torch.eq(winner[:count], number, out=share).mul_(error[:count])
-        start += count
-    return single
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """``total += left @ right``, in one pass where the types allow it."""
+    if total.dtype == left.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
-def _item_chunks(packed: PackedIntents, items: int) -> list[slice]:
-    size = max(64, _CHUNK_SCORES // len(packed.vectors))
-    return [slice(start, start + size) for start in range(0, items, size)]
+def _item_chunks(vectors: int, items: int) -> Iterator[slice]:
+    return row_chunks(items, vectors, _CHUNK_SCORES, least=64)

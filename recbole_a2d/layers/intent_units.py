@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.layers.consecutive_units import Edges, UnitLevel
+from recbole_a2d.layers.edge_sums import edge_sums
 from recbole_a2d.layers.segments import segment_mean, segment_softmax, segment_sum, take
 
 
@@ -72,11 +76,12 @@ class EdgeAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.negative_slope = negative_slope
 
-    def forward(self, sources: Tensor, targets: Tensor, edges: Edges) -> Tensor:
-        """Messages to every target; one without an edge gets residual and bias alone.
+    def forward(self, sources: Tensor, targets: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        """What arrives at every target, before ``W``, and what is left of the target itself.
 
         Shapes:
-            sources ``[N, D]``, targets ``[M, D]``, edges ``[E]`` each -> ``[heads, M, D]``.
+            sources ``[N, D]``, targets ``[M, D]``, edges ``[E]`` each
+            -> ``[M, heads, D]``, zero for a target without an edge, and ``[M, D]``.
         """
         source, target = edges
         sources, dropped = self.dropout(sources), self.dropout(targets)
@@ -84,10 +89,7 @@ class EdgeAttention(nn.Module):
         scores = scores + take(self._scores(self.target_score, dropped), target)
         scores = F.leaky_relu(scores, self.negative_slope)
         weights = self.dropout(segment_softmax(scores, target, len(targets)))
-        messages = weights.unsqueeze(2) * take(sources, source).unsqueeze(1).float()
-        mixed = segment_sum(messages, target, len(targets)).transpose(0, 1)
-        received: Tensor = torch.bmm(mixed, self.weight) + dropped + self.bias.unsqueeze(1)
-        return received
+        return edge_sums(sources, weights, source, target, len(targets)), dropped
 
     def _scores(self, query: Tensor, vectors: Tensor) -> Tensor:
         return vectors @ torch.bmm(self.weight, query).squeeze(2).T
@@ -95,6 +97,33 @@ class EdgeAttention(nn.Module):
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
         return f"heads={len(self.weight)}, dim={self.weight.shape[1]}"
+
+
+class Relation(NamedTuple):
+    """Edges of one kind that enter the units of a level.
+
+    Attributes:
+        attention: the :class:`EdgeAttention` of this kind of edge.
+        sources: vectors that the edges come from, ``[N, D]``.
+        edges: sources and targets, ``[E]`` each.
+    """
+
+    attention: Any
+    sources: Tensor
+    edges: Edges
+
+
+def receive(targets: Tensor, relations: list[Relation]) -> Tensor:
+    """Sum over the relations of what each attention gives the targets; ``-> [heads, M, D]``.
+
+    One product for all relations, their sums side by side and their weights stacked.
+    """
+    received = [of.attention(of.sources, targets, of.edges) for of in relations]
+    mixed = torch.cat([mix for mix, _ in received], dim=2).transpose(0, 1)
+    weights = torch.cat([of.attention.weight for of in relations], dim=1)
+    residual = torch.stack([dropped for _, dropped in received]).sum(0)
+    bias = torch.stack([of.attention.bias for of in relations]).sum(0)
+    return torch.bmm(mixed, weights) + residual + bias.unsqueeze(1)
 
 
 class UnitGraphLayer(nn.Module):
@@ -123,38 +152,40 @@ class UnitGraphLayer(nn.Module):
         self, vectors: list[Tensor], levels: list[UnitLevel], sessions: int
     ) -> list[Tensor]:
         """Shapes: ``[N_k, D]`` for each level -> ``[N_k, D]`` of length 1 for each level."""
-        ahead = self._round(self.forwards, vectors, levels, reverse=False)
-        back = self._round(self.backwards, vectors, levels, reverse=True)
+        relations: list[list[Relation]] = [[] for _ in levels]
+        self._connect(self.forwards, vectors, levels, relations)
+        self._connect(self.backwards, vectors, [_turned(level) for level in levels], relations)
         results = []
-        for place, level in enumerate(levels):
-            strongest = (ahead[place] + back[place]).amax(0)
-            mean = segment_mean(vectors[place], level.session, sessions)
+        for targets, level, incoming in zip(vectors, levels, relations, strict=True):
+            strongest = receive(targets, incoming).amax(0)
+            mean = segment_mean(targets, level.session, sessions)
             results.append(F.normalize(strongest.float() + take(mean, level.session), dim=1))
         return results
 
-    def _round(
+    def _connect(
         self,
         attention: nn.ModuleList,
         vectors: list[Tensor],
         levels: list[UnitLevel],
-        *,
-        reverse: bool,
-    ) -> list[Tensor]:
-        def turned(edges: Edges) -> Edges:
-            return edges[::-1] if reverse else edges
-
-        sums = [
-            within(units, units, turned(level.following))
-            for within, units, level in zip(attention, vectors, levels, strict=False)
-        ]
+        relations: list[list[Relation]],
+    ) -> None:
+        """Add to each level's relations those of one direction."""
         items, between = vectors[0], attention[-1]
-        for place in range(1, len(levels)):
-            into, out_of = levels[place].from_item, levels[place].to_item
-            if reverse:
-                into, out_of = turned(out_of), turned(into)
-            sums[place] = sums[place] + between(items, vectors[place], into)
-            sums[0] = sums[0] + between(vectors[place], items, out_of)
-        return sums
+        for place, (units, level) in enumerate(zip(vectors, levels, strict=True)):
+            relations[place].append(Relation(attention[place], units, level.following))
+            if place > 0:
+                relations[place].append(Relation(between, items, level.from_item))
+                relations[0].append(Relation(between, units, level.to_item))
+
+
+def _turned(level: UnitLevel) -> UnitLevel:
+    """The level with every edge turned round: one from an item becomes one to it."""
+    return replace(
+        level,
+        following=level.following[::-1],
+        from_item=level.to_item[::-1],
+        to_item=level.from_item[::-1],
+    )
 
 
 class UnitReadout(nn.Module):

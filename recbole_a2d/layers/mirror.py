@@ -68,7 +68,7 @@ class MirrorLayer(nn.Module):
         x_i &\leftarrow x_i + \alpha_i (f_i - x_i), \quad
             \alpha_i = (W_{q1} x_i)^\top (W_{k1} f_i) / \sqrt d \\
         f_i &\leftarrow \sum_j \mathrm{softmax}_j
-            \bigl((W_{q2} f_i)^\top (W_{k2} x_j) / \sqrt d\bigr)\, x_j
+            \bigl((W_{q2} f_i)^\top (W_{k2} x_j) / \sqrt d\bigr)\, f_j
 
     Args:
         dim: size of the vectors.
@@ -97,7 +97,7 @@ class MirrorLayer(nn.Module):
         nodes = nodes + (agreement * scale).to(nodes.dtype) * (mirror - nodes)
         scores = torch.bmm(self.mirror_query(mirror), self.node_key(nodes).transpose(1, 2)) * scale
         weights = masked_softmax(scores, mask.unsqueeze(1))
-        return nodes, torch.bmm(weights.to(nodes.dtype), nodes)
+        return nodes, torch.bmm(weights.to(mirror.dtype), mirror)
 
 
 class MirrorReadout(nn.Module):

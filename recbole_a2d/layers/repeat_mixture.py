@@ -41,8 +41,13 @@ class _LogSumExp(torch.autograd.Function):
                 scores = (rows[part] @ items.T).float()
                 scores[:, 0] = _LOWEST
                 scores.scatter_(1, left_out[part], _LOWEST)
-                totals[part] = scores.logsumexp(1)
-                shares[part] = torch.sub(scores, totals[part].unsqueeze(1)).exp_()
+                # the highest score and its share tell the total: no second pass of exponentials
+                highest = scores.amax(1)
+                share = shares[part] if dtype == torch.float32 else scores
+                torch.softmax(scores, dim=1, out=share)
+                totals[part] = highest - share.amax(1).log()
+                if dtype != torch.float32:
+                    shares[part] = share
         ctx.save_for_backward(vectors, table, shares)
         return totals
 

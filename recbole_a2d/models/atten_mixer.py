@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.layers.level_pooling import LevelAttention, LevelQueries
 from recbole_a2d.layers.masking import last_click
+from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of, whole_number
 from recbole_a2d.models.heads import most_heads
 
@@ -61,5 +62,5 @@ class AttenMixer(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, some features dropped while training, ``[n_items, D]``."""
-        table: Tensor = self.dropout(F.normalize(self.item_embedding.weight, dim=1))
+        table: Tensor = self.dropout(unit_rows(self.item_embedding.weight))
         return table

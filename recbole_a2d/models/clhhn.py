@@ -12,7 +12,9 @@ from recbole_a2d.layers.hypergraph import HypergraphAttention, window_incidence
 from recbole_a2d.layers.masking import last_click
 from recbole_a2d.layers.session_graph import build_session_graph, reverse_clicks
 from recbole_a2d.layers.session_readout import PositionReadout
-from recbole_a2d.models.full_ranking import FullRanking, require_categories, whole_number
+from recbole_a2d.layers.unit_rows import unit_rows
+from recbole_a2d.models.full_ranking import FullRanking, whole_number
+from recbole_a2d.registry import require_categories
 
 
 class CLHHN(FullRanking):
@@ -65,7 +67,7 @@ class CLHHN(FullRanking):
     def candidates(self) -> Tensor:
         """Unit vectors [item ; category], ``[n_items, 2 D]``."""
         categories = self.category_embedding(self.category_of_item)
-        return F.normalize(torch.cat([self.item_embedding.weight, categories], dim=1), dim=1)
+        return unit_rows(torch.cat([self.item_embedding.weight, categories], dim=1))
 
     def _read(self, clicks: Tensor, mask: Tensor) -> Tensor:
         session = self.readout(clicks, mask, last_click(clicks, mask.sum(1)))

@@ -64,19 +64,6 @@ class FullRanking(SequentialRecommender):
         self.zero_pad_row()
 
 
-def require_categories(model_name: str, dataset: Any) -> None:
-    """Refuse data without item categories.
-
-    Raises:
-        UserError: where the data set knows no category.
-    """
-    if dataset.n_categories <= 1:
-        raise UserError(
-            f"model {model_name} reads item categories and the data set has none: "
-            "give NAME.item a category column, or choose another model"
-        )
-
-
 def one_of(config: Any, key: str, allowed: tuple[Any, ...]) -> Any:
     """Value of a config key that must be one of a few.
 

@@ -18,7 +18,8 @@ from recbole_a2d.layers.mirror import (
 )
 from recbole_a2d.layers.segments import take
 from recbole_a2d.layers.session_graph import build_session_graph, reverse_clicks
-from recbole_a2d.models.full_ranking import FullRanking, require_categories, whole_number
+from recbole_a2d.models.full_ranking import FullRanking, whole_number
+from recbole_a2d.registry import require_categories
 
 _EVALUATION_SEED = 2022
 

@@ -17,6 +17,7 @@ from recbole_a2d.layers.intent_softmax import intent_scores, intent_softmax_loss
 from recbole_a2d.layers.level_pooling import last_clicks
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
 from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable
+from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of, whole_number
 from recbole_a2d.models.heads import dividing_heads
 
@@ -93,7 +94,7 @@ class MiaSRec(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, features dropped before normalising, ``[n_items, D]``."""
-        return F.normalize(self.item_dropout(self.item_embedding.weight), dim=1)
+        return unit_rows(self.item_dropout(self.item_embedding.weight))
 
     def score_parts(self, interaction: Interaction) -> tuple[Tensor, Tensor, Tensor]:
         """Intents, which are kept, and base vector: the score is the best dot product + base's.

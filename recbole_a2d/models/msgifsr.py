@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from recbole_a2d.layers.intent_units import UnitEncoder, UnitGraphLayer, UnitRea
 from recbole_a2d.layers.repeat_mixture import all_log_probabilities, target_log_probability
 from recbole_a2d.layers.segments import take
 from recbole_a2d.layers.session_graph import build_session_graph
+from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, whole_number
 
 
@@ -74,7 +74,7 @@ class MSGIFSR(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, ``[n_items, D]``."""
-        return F.normalize(self.item_embedding.weight, dim=1)
+        return unit_rows(self.item_embedding.weight)
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Mean negative log-probability of the targets, scalar."""
@@ -83,11 +83,22 @@ class MSGIFSR(FullRanking):
         if self.scored == 1 and self.split is None:
             return full_softmax_loss(self.scale * vectors[:, 0], table, targets)
         nodes = build_session_graph(interaction[self.ITEM_SEQ]).nodes
-        parts = [
-            target_log_probability(self.scale * vector, table, nodes, targets, self._split(vector))
-            for vector in vectors.unbind(1)
-        ]
-        return -(torch.stack(parts, 1) + self._log_mixture()).logsumexp(1).mean()
+        of_level = self._log_probability(vectors, table, nodes, targets)
+        return -(of_level + self._log_mixture()).logsumexp(1).mean()
+
+    def _log_probability(
+        self, vectors: Tensor, table: Tensor, nodes: Tensor, targets: Tensor
+    ) -> Tensor:
+        """What each granularity gives the targets; vectors ``[B, K, D]`` -> ``[B, K]``."""
+        flat, count = vectors.flatten(0, 1), vectors.shape[1]
+        log_probability = target_log_probability(
+            self.scale * flat,
+            table,
+            nodes.repeat_interleave(count, dim=0),
+            targets.repeat_interleave(count),
+            self._split(flat),
+        )
+        return log_probability.view(-1, count)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Log-probabilities of all items, ``[B, n_items]``; column 0 means nothing."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from recbole.model import sequential_recommender as stock
 from torch import Tensor
 
 from recbole_a2d.layers.session_graph import build_session_graph, trim
+from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of
 
 
@@ -86,7 +86,7 @@ class CORE(_Fixed, stock.CORE):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, with dropout while training, ``[n_items, D]``."""
-        return F.normalize(self.item_dropout(self.item_embedding.weight), dim=-1)
+        return unit_rows(self.item_dropout(self.item_embedding.weight))
 
 
 class _WithLongestPrefix:

@@ -22,6 +22,7 @@ import numpy as np
 
 from recbole_a2d.command_line import typed
 from recbole_a2d.errors import UserError
+from recbole_a2d.model_list import MODELS
 from recbole_a2d.resources import properties_folder
 
 KINDS = {"choice": 1, "uniform": 2, "quniform": 3, "loguniform": 2}
@@ -134,9 +135,11 @@ def find_space(given: str | None, model: str) -> Path:
     if given is not None:
         known = ", ".join(sorted(path.stem for path in folder.glob("*.hyper")))
         raise UserError(f"--space={given}: no such file, nor a space of properties/tune ({known})")
+    if model in MODELS and not MODELS[model].options:
+        raise UserError(f"{model} has no options, so there is nothing to search")
     raise UserError(
-        f"{model} has no search space (no properties/tune/{model}.hyper): it has nothing to tune, "
-        "or give one with --space=FILE"
+        f"{model} has no search space (no {named.name} in properties/tune); "
+        "give one with --space=FILE"
     )
 
 

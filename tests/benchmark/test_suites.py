@@ -10,7 +10,7 @@ from recbole_a2d.benchmark.suites import ABLATIONS, SUITES, Cell, cell_run_name,
 from recbole_a2d.command_line import split_pairs, typed
 from recbole_a2d.config import build_config, choices
 from recbole_a2d.errors import UserError
-from recbole_a2d.registry import MODELS
+from recbole_a2d.model_list import MODELS
 
 
 def test_table2_holds_every_model_once_and_counted_ones_first() -> None:

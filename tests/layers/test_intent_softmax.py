@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d.layers import intent_softmax
-from recbole_a2d.layers.intent_softmax import PackedIntents, intent_scores, intent_softmax_loss
+from recbole_a2d.layers.intent_softmax import intent_blocks, intent_scores, intent_softmax_loss
 
 ROWS, WIDTH, DIM, ITEMS = 7, 5, 6, 200
 
@@ -14,6 +14,7 @@ ROWS, WIDTH, DIM, ITEMS = 7, 5, 6, 200
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intent_softmax, "_CHUNK_SCORES", 1)  # 64 items at a time: 4 chunks
+    monkeypatch.setattr(intent_softmax, "_ROWS", 2)  # rows of one count fall into several blocks
 
 
 @pytest.fixture
@@ -82,19 +83,17 @@ def test_bfloat16_loss_is_close_and_scores_are_exact(parts: tuple[Tensor, ...]) 
     torch.testing.assert_close(scores, plain_scores(*parts))
 
 
-def test_packing_keeps_every_kept_intent(parts: tuple[Tensor, ...]) -> None:
+def test_blocks_hold_every_kept_intent_once(parts: tuple[Tensor, ...]) -> None:
     intents, kept, base, _ = parts
-    packed = PackedIntents.of(intents, kept, base)
-    start, found = 0, {row: [] for row in range(ROWS)}
-    for count in packed.counts:
-        for place in range(count):
-            found[int(packed.order[place])].append(packed.vectors[start + place])
-        start += count
-    assert start == len(packed.vectors) == int(kept.sum())
-    for row in range(ROWS):
-        torch.testing.assert_close(torch.stack(found[row]), intents[row][kept[row]])
-        place = int((packed.order == row).nonzero())
-        torch.testing.assert_close(packed.base[place], base[row])
+    found: dict[int, Tensor] = {}
+    for block in intent_blocks(kept):
+        count, rows = block.places.shape
+        assert rows <= 2
+        vectors = block.vectors(intents, base).view(count, rows, DIM)
+        found |= {int(row): vectors[:, place] for place, row in enumerate(block.rows)}
+    assert sorted(found) == list(range(ROWS))
+    for row, vectors in found.items():
+        torch.testing.assert_close(vectors, intents[row][kept[row]] + base[row])
 
 
 def test_a_row_without_intents_is_an_error(parts: tuple[Tensor, ...]) -> None:

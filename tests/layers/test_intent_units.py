@@ -6,7 +6,14 @@ import torch
 import torch.nn.functional as F
 
 from recbole_a2d.layers.consecutive_units import consecutive_units
-from recbole_a2d.layers.intent_units import EdgeAttention, UnitEncoder, UnitGraphLayer, UnitReadout
+from recbole_a2d.layers.intent_units import (
+    EdgeAttention,
+    Relation,
+    UnitEncoder,
+    UnitGraphLayer,
+    UnitReadout,
+    receive,
+)
 
 DIM = 6
 ROWS = [[1, 2, 1, 3], [4, 4], [5]]
@@ -66,15 +73,16 @@ def test_edge_attention() -> None:
     edges = [(3, 2), (0, 0), (1, 0), (2, 0)]
     tensors = (torch.tensor([s for s, _ in edges]), torch.tensor([t for _, t in edges]))
     expected = plain_attention(layer, sources, targets, edges)
-    torch.testing.assert_close(layer(sources, targets, tensors), expected, rtol=1e-4, atol=1e-4)
+    received = receive(targets, [Relation(layer, sources, tensors)])
+    torch.testing.assert_close(received, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_edge_attention_without_edges() -> None:
     layer = EdgeAttention(DIM, heads=2, dropout=0.0)
     nothing = torch.zeros(0, dtype=torch.long)
     targets = torch.randn(3, DIM)
-    result = layer(torch.randn(4, DIM), targets, (nothing, nothing))
-    assert torch.equal(result, targets.expand(2, -1, -1) + layer.bias.unsqueeze(1))
+    result = receive(targets, [Relation(layer, torch.randn(4, DIM), (nothing, nothing))])
+    torch.testing.assert_close(result, targets.expand(2, -1, -1) + layer.bias.unsqueeze(1))
 
 
 def edge_list(edges, reverse: bool) -> list[tuple[int, int]]:

@@ -65,7 +65,7 @@ def test_mirror_layer() -> None:
         for i in range(size):
             scores = [(q2 @ mirror[b, i]) @ (k2 @ x[j]) / math.sqrt(DIM) for j in range(size)]
             weights = torch.stack(scores).softmax(0)
-            expected = sum(weights[j] * x[j] for j in range(size))
+            expected = sum(weights[j] * mirror[b, j] for j in range(size))
             torch.testing.assert_close(new_mirror[b, i], expected, rtol=1e-4, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ import yaml
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_a2d.data.dataset import SessionDataset
+from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.model_list import MODELS
 
 PROPERTIES = Path(__file__).parents[2] / "properties" / "model"
 BASE_CONFIG = {
@@ -27,6 +31,26 @@ BASE_CONFIG = {
     "MAX_ITEM_LIST_LENGTH": 50,
     "seed": 7,
 }
+
+LITTLE_DROPOUT = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
+SMALL: dict[str, dict[str, Any]] = {
+    "A2DMTL": {"embedding_size": 16},
+    "GRU4Rec": {"embedding_size": 16, "hidden_size": 24, "dropout_prob": 0.1},
+    "STAMP": {"embedding_size": 16},
+    "SRGNN": {"embedding_size": 16, "step": 2},
+    "NARM": {"embedding_size": 16, "hidden_size": 24, "dropout_probs": [0.1, 0.1]},
+    "CORE": {"embedding_size": 16, **LITTLE_DROPOUT},
+    "GCSAN": {"hidden_size": 16, **LITTLE_DROPOUT},
+    "SASRec": {"hidden_size": 16, **LITTLE_DROPOUT},
+    "GCEGNN": {"embedding_size": 16, "dropout_global": 0.1},
+    "MTD": {"embedding_size": 16, "dropout": 0.1, "graph_nodes": 0},
+    "MSGIFSR": {"embedding_size": 16, "heads": 2},
+    "AttenMixer": {"embedding_size": 16, "num_heads": 4, "levels": 3},
+    "MiaSRec": {"embedding_size": 16, "inner_size": 32},
+    "MGS": {"embedding_size": 16, "layers": 2, "fellows": 2, "contrast_weight": 0.1},
+    "CLHHN": {"embedding_size": 16},
+}
+"""Settings of each trained model that make it small enough for tests."""
 
 
 class TinyConfig(dict[str, Any]):
@@ -76,6 +100,33 @@ def cycle_dataset(items: int = 20, categories: int = 5, sessions: int = 200) -> 
     ]
     both = Sessions.from_lists(lists)
     return TinyDataset(both, both.slice(0, 20), items + 1, categories + 1)
+
+
+def ring_dataset(categories: int = 5, items: int = 20) -> SessionDataset:
+    """The same walks as a real data set; item ids are places on the ring + 1."""
+    random = np.random.default_rng(0)
+    walks = [
+        (random.integers(items) + np.arange(random.integers(2, 7))) % items for _ in range(200)
+    ]
+    # The first session shows every item in order, so that ids follow the ring.
+    sessions = Sessions.from_lists([list(range(items)), *walks])
+    return SessionDataset.from_codes(
+        "ring",
+        sessions,
+        sessions.slice(0, 20),
+        np.array([f"item-{number}" for number in range(items)], dtype=object),
+        np.arange(items) % categories if categories else np.full(items, -1),
+        np.array([f"category-{number}" for number in range(categories)], dtype=object),
+    )
+
+
+def small_model(name: str, dataset: SessionDataset | None = None, **overrides: Any) -> Any:
+    """Any model of the registry on the ring, small, in the state its first epoch begins with."""
+    config = config_of(name, **{**SMALL.get(name, {}), **overrides})
+    model: Any = MODELS[name].load()(config, dataset or ring_dataset())
+    if hasattr(model, "on_epoch_start"):
+        model.on_epoch_start(0)
+    return model
 
 
 def batch_of(
@@ -135,6 +186,30 @@ class Checks:
         assert torch.isfinite(scores).all()
         self.same(scores[1:], self.scores(model, [[5, 6]]))
         assert torch.isfinite(self.scores(model, [[]])).all()
+
+    def ignores_unknown_items(self, model: Any) -> None:
+        """Clicks on items that training never saw, as the loader hands them on."""
+        clicks = Sessions.from_lists([[5, 6, 9], [0, 5, 0, 6, 9], [0, 0, 9]])
+        rows = PrefixRows.of(clicks, 50)
+        last_of_each = np.flatnonzero(rows.targets == 9)
+        model.eval()
+        with torch.no_grad():
+            scores = model.full_sort_predict(rows.batch(last_of_each)).float()[:, 1:]
+        self.same(scores[0], scores[1])
+        assert torch.isfinite(scores[2]).all()
+
+    def restored_from_file(self, model: Any, other: Any) -> None:
+        """The state of a model, through a file that is read without pickle, gives its scores."""
+        file = io.BytesIO()
+        torch.save(model.state_dict(), file)
+        file.seek(0)
+        other.load_state_dict(torch.load(file, weights_only=True))
+        assert torch.equal(self.scores(model, self.prefixes), self.scores(other, self.prefixes))
+
+    def reads_longest_prefix(self, model: Any) -> None:
+        """Fifty clicks, as many as the settings let through."""
+        longest = [1 + step % 20 for step in range(50)]
+        assert torch.isfinite(self.scores(model, [longest])).all()
 
     def depends_on_prefix(self, model: Any) -> None:
         scores = self.scores(model, self.prefixes)
@@ -232,6 +307,21 @@ def tiny_batch() -> Callable[..., Interaction]:
 @pytest.fixture
 def tiny_config() -> Callable[..., TinyConfig]:
     return config_of
+
+
+@pytest.fixture
+def ring_data() -> Callable[..., SessionDataset]:
+    return ring_dataset
+
+
+@pytest.fixture
+def small_settings() -> dict[str, dict[str, Any]]:
+    return SMALL
+
+
+@pytest.fixture
+def small() -> Callable[..., Any]:
+    return small_model
 
 
 @pytest.fixture

@@ -27,22 +27,18 @@ def build(tiny_config: Any, tiny_dataset: Any) -> Any:
 @pytest.mark.parametrize(
     ("overrides", "unused"),
     [
-        ({}, IMPORTANCE),
         ({"entmax_alpha": -1}, IMPORTANCE),
         ({"entmax_alpha": 1.2}, IMPORTANCE),
         ({"importance": "weight"}, []),
         ({"importance": "weight", "entmax_alpha": "learned"}, []),
     ],
 )
-def test_shared_behaviour(
-    build: Any, checks: Any, overrides: dict[str, Any], unused: list[str]
-) -> None:
+def test_behaviour(build: Any, checks: Any, overrides: dict[str, Any], unused: list[str]) -> None:
     checks.all(build(**overrides), unused)
 
 
-@pytest.mark.parametrize("importance", ["gate", "weight"])
-def test_learns_the_ring(build: Any, checks: Any, importance: str) -> None:
-    checks.learns_cycle(build(importance=importance))
+def test_weighed_intents_learn_the_ring(build: Any, checks: Any) -> None:
+    checks.learns_cycle(build(importance="weight"))
 
 
 def pruning(model: MiaSRec) -> MiaSRec:

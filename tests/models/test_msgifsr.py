@@ -24,14 +24,13 @@ def build(tiny_config: Any, tiny_dataset: Any) -> Any:
     return lambda **changes: MSGIFSR(tiny_config("MSGIFSR", **{**SMALL, **changes}), tiny_dataset)
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("settings", [SETTINGS[0], SETTINGS[1], SETTINGS[3]])
 def test_behaviour(settings: dict[str, Any], build: Any, checks: Any) -> None:
     checks.all(build(**settings))
 
 
-@pytest.mark.parametrize("settings", [SETTINGS[0], SETTINGS[2]])
-def test_learns_cycle(settings: dict[str, Any], build: Any, checks: Any) -> None:
-    checks.learns_cycle(build(**settings), steps=80)
+def test_single_items_learn_the_ring(build: Any, checks: Any) -> None:
+    checks.learns_cycle(build(**SETTINGS[0]), steps=80)
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -70,8 +69,3 @@ def test_mixture_starts_with_single_items(build: Any) -> None:
 def test_bad_settings_are_named(build: Any) -> None:
     with pytest.raises(UserError, match="order: 0"):
         build(order=0)
-
-
-def test_longest_prefix_fits(build: Any, checks: Any) -> None:
-    longest = [1 + step % 20 for step in range(50)]
-    assert torch.isfinite(checks.scores(build(), [longest])).all()

@@ -11,7 +11,7 @@ import plotly.graph_objects as graph
 from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.layout import Table
 from recbole_a2d.benchmark.suites import OURS
-from recbole_a2d.registry import MODELS
+from recbole_a2d.model_list import MODELS
 
 INK, FAINT, GRID = "#2b2b2b", "#8b8f94", "#e9e9e7"
 ACCENT = "#b5452c"

@@ -28,16 +28,6 @@ def build(tiny_config: Any, tiny_dataset: Any) -> Any:
 
 
 @EVERY_MODEL
-def test_shared_behaviour(name: str, build: Any, checks: Any) -> None:
-    model = build(name)
-    checks.independent_of_other_rows(model)
-    checks.independent_of_padding(model)
-    checks.finite_without_clicks(model)
-    if name != "Pop":
-        checks.depends_on_prefix(model)
-
-
-@EVERY_MODEL
 def test_scores_are_float32_over_all_items(name: str, build: Any, tiny_batch: Any) -> None:
     model, batch = build(name), tiny_batch([[3, 4], []], targets=[5, 2])
     scores = model.full_sort_predict(batch)
@@ -49,14 +39,6 @@ def test_scores_are_float32_over_all_items(name: str, build: Any, tiny_batch: An
 def test_order_sensitive_methods_walk_the_ring(name: str, build: Any, checks: Any) -> None:
     # sessions walk up a ring of 20 items: of the items not yet clicked, the next one is nearest
     assert checks.cycle_accuracy(build(name), lengths=(2, 3, 4), own_items=False) > 0.9
-
-
-@EVERY_MODEL
-def test_nothing_to_train(name: str, build: Any, tiny_batch: Any) -> None:
-    model = build(name)
-    assert model.trainable is False and list(model.parameters()) == []
-    with pytest.raises(UserError, match=name):
-        model.calculate_loss(tiny_batch([[1]]))
 
 
 @EVERY_MODEL
