@@ -30,7 +30,7 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python -m benchmarks.convert_speed
-	$(BIN)/python benchmarks/recommend_latency.py --items 43000
+	$(BIN)/python -m benchmarks.recommend_latency --items 43000
 
 lint: $(READY)
 	$(BIN)/ruff check .

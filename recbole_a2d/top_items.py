@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-BLOCK = 64
-"""Neighbouring items whose best score is looked at first."""
+BLOCKS = (64, 8)
+"""Neighbouring items whose best score is looked at first, then those of what is left."""
 
 
-def top_items(scores: Tensor, k: int, by_popularity: Tensor) -> tuple[Tensor, Tensor]:
+class PopularityOrder(NamedTuple):
+    """All items by popularity.
+
+    Attributes:
+        items: the most popular first, ``[n_items - 1]``.
+        place: of each item among them, ``[n_items]``; the pad's means nothing.
+    """
+
+    items: Tensor
+    place: Tensor
+
+    @classmethod
+    def of(cls, items: Tensor) -> PopularityOrder:
+        """From the items in order."""
+        place = torch.zeros(len(items) + 1, dtype=torch.int64, device=items.device)
+        place[items] = torch.arange(len(items), device=items.device)
+        return cls(items, place)
+
+
+def top_items(scores: Tensor, k: int, order: PopularityOrder) -> tuple[Tensor, Tensor]:
     """The k best candidates of each row, best first; equal scores in order of popularity.
 
     The k best items stand in the k blocks with the best maxima, so that only those are sorted:
@@ -19,7 +40,7 @@ def top_items(scores: Tensor, k: int, by_popularity: Tensor) -> tuple[Tensor, Te
     Args:
         scores: column 0 is the pad's and never read, ``[B, n_items]``.
         k: at most ``n_items - 1`` are returned.
-        by_popularity: all items from the most to the least popular, ``[n_items - 1]``.
+        order: of the items by popularity.
 
     Returns:
         Item ids and their scores, ``[B, min(k, n_items - 1)]``.
@@ -29,33 +50,34 @@ def top_items(scores: Tensor, k: int, by_popularity: Tensor) -> tuple[Tensor, Te
     """
     candidates = scores[:, 1:]
     k = min(k, candidates.shape[1])
-    items, values, open_tie = _best_by_blocks(candidates, k)
+    columns, values, open_tie = _best(candidates, k, BLOCKS)
+    items = columns + 1
     if bool(values.isnan().any()):
         raise ValueError("scores contain NaN: the model diverged")
     rows = open_tie.nonzero().squeeze(1)
     if len(rows) > 0:
-        items[rows] = _complete_ties(candidates[rows], values[rows, -1:], by_popularity, k)
+        items[rows] = _complete_ties(candidates[rows], values[rows, -1:], order.items, k)
         values[rows] = candidates[rows].gather(1, items[rows] - 1)
-    return _ordered(items, values, by_popularity)
+    return _ordered(items, values, order.place)
 
 
-def _best_by_blocks(candidates: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Items, scores, and whether an item left out has the k-th score too; k best, any order."""
+def _best(candidates: Tensor, k: int, blocks: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Columns and scores of the k best, and whether one left out has the k-th score too."""
     width = candidates.shape[1]
-    blocks = width // BLOCK
-    if blocks <= k:
+    size = blocks[0] if blocks else width
+    count = width // size
+    if count <= k:
         best = candidates.topk(min(k + 1, width), dim=1)
-        return best.indices[:, :k] + 1, best.values[:, :k], _tie_at(best.values, k)
-    table = candidates[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK))
+        return best.indices[:, :k], best.values[:, :k], _tie_at(best.values, k)
+    table = candidates[:, : count * size].unflatten(1, (count, size))
     chosen = table.amax(2).topk(k + 1, dim=1)
     picked = chosen.indices[:, :k]
-    places = picked.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=candidates.device)
-    rest = torch.arange(blocks * BLOCK, width, device=candidates.device)
-    places = torch.cat([places.flatten(1), rest.expand(len(candidates), -1)], dim=1)
-    best = candidates.gather(1, places).topk(k + 1, dim=1)
-    items = places.gather(1, best.indices[:, :k]) + 1
-    values = best.values[:, :k]
-    return items, values, _tie_at(best.values, k) | (chosen.values[:, k] >= values[:, -1])
+    rows = torch.arange(len(candidates), device=candidates.device).unsqueeze(1)
+    inside = torch.cat([table[rows, picked].flatten(1), candidates[:, count * size :]], dim=1)
+    places, values, tie = _best(inside, k, blocks[1:])
+    in_block = picked.gather(1, (places // size).clamp_max(k - 1)) * size + places % size
+    columns = torch.where(places < k * size, in_block, places + (count - k) * size)
+    return columns, values, tie | (chosen.values[:, k] >= values[:, -1])
 
 
 def _tie_at(best: Tensor, k: int) -> Tensor:
@@ -74,9 +96,7 @@ def _complete_ties(candidates: Tensor, least: Tensor, by_popularity: Tensor, k: 
     return by_popularity[taken.nonzero()[:, 1]].view(len(candidates), k)
 
 
-def _ordered(items: Tensor, values: Tensor, by_popularity: Tensor) -> tuple[Tensor, Tensor]:
-    place = torch.empty(len(by_popularity) + 1, dtype=torch.int64, device=items.device)
-    place[by_popularity] = torch.arange(len(by_popularity), device=items.device)
+def _ordered(items: Tensor, values: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
     first = place[items].argsort(1)
     order = first.gather(1, values.gather(1, first).argsort(dim=1, descending=True, stable=True))
     return items.gather(1, order), values.gather(1, order)

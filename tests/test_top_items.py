@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_a2d.top_items import BLOCK, top_items
+from recbole_a2d.top_items import BLOCKS, PopularityOrder, top_items
+
+BLOCK = BLOCKS[0]
 
 
 def plain(scores: np.ndarray, k: int, by_popularity: np.ndarray) -> list[int]:
@@ -29,7 +31,8 @@ def test_equals_a_plain_sort(seed: int, items: int, k: int, levels: int) -> None
     scores = random.integers(0, levels, (4, items + 1)).astype(np.float32)
     scores[:, 0] = levels + 1  # the pad's score is the best and must not be read
     by_popularity = random.permutation(items) + 1
-    found, values = top_items(torch.from_numpy(scores), k, torch.from_numpy(by_popularity))
+    order = PopularityOrder.of(torch.from_numpy(by_popularity))
+    found, values = top_items(torch.from_numpy(scores), k, order)
     assert found.tolist() == [plain(row, k, by_popularity) for row in scores]
     assert torch.equal(values, torch.from_numpy(scores).gather(1, found))
 
@@ -38,4 +41,4 @@ def test_nan_is_an_error() -> None:
     scores = torch.zeros(2, 1000)
     scores[1, 700] = torch.nan
     with pytest.raises(ValueError, match="NaN"):
-        top_items(scores, 3, torch.arange(1, 1000))
+        top_items(scores, 3, PopularityOrder.of(torch.arange(1, 1000)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from recbole_a2d.benchmark.plan import Planned, record_paths
 from recbole_a2d.benchmark.suites import Cell, cell_run_name
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
+from recbole_a2d.ray_cluster import connected
 
 
 @dataclass(frozen=True)
@@ -100,33 +100,13 @@ def with_ray(
     Raises:
         UserError: the cluster cannot be reached.
     """
-    import ray
-
-    _check_address(address)
-    try:
-        ray.init(address=address, include_dashboard=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"no Ray cluster at {address} ({error}); check --address") from error
-    try:
+    with connected(address) as ray:
         task = ray.remote(num_cpus=cpus, max_retries=3)(run_cell)
         waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)
             planned = waiting.pop(done[0])
             yield planned, _outcome(ray, done[0], planned)
-    finally:
-        ray.shutdown()
-
-
-def _check_address(address: str | None) -> None:
-    """Ray itself goes on trying for minutes where nobody listens."""
-    if address in (None, "auto", "local"):
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise UserError(f"no Ray cluster at {address} ({error}); check --address") from error
 
 
 def _outcome(ray: Any, reference: Any, planned: Planned) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.errors import UserError
+from recbole_a2d.ray_cluster import connected
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import Settings
 from recbole_a2d.tune.trial import FAILED, Task, run_trial
@@ -38,30 +39,11 @@ def run(
         UserError: the cluster cannot be reached.
         RuntimeError: a trial broke for another reason than its settings.
     """
-    # Ray's usage report and its check for a newer version would go over the network.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores verbose=0
-    import ray
-
-    _connect(ray, address)
-    try:
+    with connected(address) as ray:
         resources = _resources(ray.cluster_resources(), cpus, gpus)
         logger.info("ray: %s a trial", resources)
         _run(search, resources)
-    finally:
-        ray.shutdown()
-
-
-def _connect(ray: Any, address: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address is None:
-            ray.init(address="local", include_dashboard=False, **quiet)
-        else:
-            ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise UserError(f"--address={address}: no Ray cluster there ({detail})") from error
 
 
 def _resources(found: dict[str, float], cpus: int | None, gpus: float | None) -> dict[str, float]:
