@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
+import pyarrow
 
 from recbole_a2d.data.preprocess import (
     MIN_ITEM_CLICKS,
@@ -35,7 +36,7 @@ from recbole_a2d.data.preprocess import (
     keep_sessions,
     sort_by_time,
 )
-from recbole_a2d.data.raw_table import CodeArray
+from recbole_a2d.data.raw_table import CodeArray, as_texts
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.data.tables import Clicks, FloatArray, StringArray
 from recbole_a2d.errors import UserError
@@ -188,9 +189,10 @@ def group_clicks(
     return drop_short_sessions(clicks, 1)
 
 
-def named(clicks: Clicks, names: StringArray) -> Clicks:
+def named(clicks: Clicks, names: pyarrow.StringArray) -> Clicks:
     """Give the sessions of ``group_clicks`` their names, indexed by session code."""
-    return replace(clicks, session_tokens=names[clicks.session_tokens.astype(np.int64)])
+    codes = pyarrow.array(clicks.session_tokens.astype(np.int64))
+    return replace(clicks, session_tokens=as_texts(names.take(codes)))
 
 
 def _click_order(session: CodeArray, order_by: FloatArray | None) -> IntArray | None:
@@ -205,7 +207,10 @@ def _click_order(session: CodeArray, order_by: FloatArray | None) -> IntArray | 
 
 
 def split_log(clicks: Clicks, rules: Rules) -> tuple[Clicks, Clicks]:
-    """Filter the sessions and split them into training and test (steps 2 to 5)."""
+    """Filter the sessions and split them into training and test (steps 2 to 5).
+
+    A caller that keeps no clicks of its own has them freed once they are filtered.
+    """
     clicks = _filter(clicks, rules)
     if len(clicks.sessions) == 0:
         raise UserError(

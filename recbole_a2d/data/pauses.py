@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow
+from pyarrow import compute
 
 from recbole_a2d.data.raw_table import Names
 from recbole_a2d.data.sessions import IntArray
-from recbole_a2d.data.tables import FloatArray, StringArray
+from recbole_a2d.data.tables import FloatArray
 from recbole_a2d.errors import UserError
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -30,7 +32,7 @@ def parse_gap(text: str) -> float:
 
 def cut_at_pauses(
     users: Names, time: FloatArray, gap_seconds: float
-) -> tuple[IntArray, StringArray]:
+) -> tuple[IntArray, pyarrow.StringArray]:
     """Cut the rows of each user where the time between two of them is above the gap.
 
     Args:
@@ -52,10 +54,9 @@ def cut_at_pauses(
     starts = np.flatnonzero(begins)
     first_of_user = np.maximum.accumulate(np.where(new_user[starts], np.arange(len(starts)), 0))
     number = np.arange(len(starts)) - first_of_user + 1
-    names = [
-        f"{name}-{count}"
-        for name, count in zip(
-            users.texts[used[user[starts]]].tolist(), number.tolist(), strict=True
-        )
-    ]
-    return sessions, np.array(names, dtype=object)
+    names = compute.binary_join_element_wise(
+        users.names.take(pyarrow.array(used[user[starts]])),
+        pyarrow.array(number).cast(pyarrow.string()),
+        "-",
+    )
+    return sessions, names

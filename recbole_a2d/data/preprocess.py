@@ -108,8 +108,8 @@ def sort_by_time(clicks: Clicks) -> Clicks:
     order = np.argsort(clicks.session_dates, kind="stable")
     lengths = sessions.lengths[order]
     ends = np.cumsum(lengths)
-    shift = np.repeat(sessions.offsets[:-1][order] - (ends - lengths), lengths)
-    rows = np.arange(len(sessions.items)) + shift
+    rows = np.repeat(sessions.offsets[:-1][order] - (ends - lengths), lengths)
+    rows += np.arange(len(rows))
     return Clicks(
         Sessions.from_lengths(sessions.items[rows], lengths),
         clicks.session_tokens[order],

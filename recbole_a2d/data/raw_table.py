@@ -50,12 +50,17 @@ class Names:
     @property
     def texts(self) -> StringArray:
         """The names as Python texts, shape ``[names]``."""
-        texts: StringArray = self.names.to_numpy(zero_copy_only=False)
-        return texts.astype(object)
+        return as_texts(self.names)
 
     def where(self, rows: BoolArray) -> Names:
         """The rows under a mask; all names stay."""
         return Names(self.codes[rows], self.names)
+
+
+def as_texts(names: pyarrow.StringArray) -> StringArray:
+    """Names as Python texts, which take several times the memory."""
+    texts: StringArray = names.to_numpy(zero_copy_only=False)
+    return texts.astype(object)
 
 
 @dataclass(frozen=True)

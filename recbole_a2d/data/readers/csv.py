@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from pyarrow import array, string
+import pyarrow
 
 from recbole_a2d.data.categories import training_categories
 from recbole_a2d.data.epochs import UNITS, epoch_seconds
@@ -39,7 +39,7 @@ from recbole_a2d.data.raw_table import (
 )
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, raw_log
-from recbole_a2d.data.tables import ConvertedLog, StringArray
+from recbole_a2d.data.tables import ConvertedLog
 from recbole_a2d.errors import UserError
 
 TEST_FRACTION = 0.1
@@ -101,15 +101,17 @@ def read(args: Namespace) -> ConvertedLog:
     table = _read_columns(args)
     seconds = table.numbers["time"]
     codes, names = _sessions(table, gap)
-    clicks = group_clicks(
-        session=codes,
-        item=table.names["item"].codes,
-        time=seconds,
-        n_sessions=len(names),
-        order_by=seconds,
+    training, test = split_log(
+        group_clicks(
+            session=codes,
+            item=table.names["item"].codes,
+            time=seconds,
+            n_sessions=len(names),
+            order_by=seconds,
+        ),
+        rules,
     )
-    training, test = split_log(clicks, rules)
-    table.names["session"] = Names(codes, array(names, string()))
+    table.names["session"] = Names(codes, names)
     return raw_log(
         args,
         READER.name,
@@ -132,9 +134,9 @@ def _rules(args: Namespace) -> Rules:
     return rules_from(args, DAY, fraction)
 
 
-def _sessions(table: RawTable, gap: float) -> tuple[CodeArray, StringArray]:
+def _sessions(table: RawTable, gap: float) -> tuple[CodeArray, pyarrow.StringArray]:
     if "session" in table.names:
-        return table.names["session"].codes, table.names["session"].texts
+        return table.names["session"].codes, table.names["session"].names
     return cut_at_pauses(table.names["user"], table.numbers["time"], gap)
 
 

@@ -77,7 +77,7 @@ def read(args: Namespace) -> ConvertedLog:
         READER.name,
         table,
         split_log(sessions_of(table), rules),
-        table.names["session"].texts,
+        table.names["session"].names,
         _categories(path, args),
         rules,
         "timestamp is the date of the session's last row plus the click's timeframe, seconds.",

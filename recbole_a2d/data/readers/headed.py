@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow
+
 from recbole_a2d.data.lineage import Rules, named
 from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import Kind
@@ -17,7 +19,7 @@ from recbole_a2d.data.raw_table import (
     read_first_rows,
     read_table,
 )
-from recbole_a2d.data.tables import Clicks, ConvertedLog, StringArray
+from recbole_a2d.data.tables import Clicks, ConvertedLog
 
 
 def add_row_arguments(parser: ArgumentParser) -> None:
@@ -64,7 +66,7 @@ def raw_log(
     source: str,
     table: RawTable,
     split: tuple[Clicks, Clicks],
-    session_names: StringArray,
+    session_names: pyarrow.StringArray,
     category_of_item: Mapping[str, str],
     rules: Rules,
     *notes: str,

@@ -81,14 +81,16 @@ def read(args: Namespace) -> ConvertedLog:
     table = read_headed(path, EVENT_SPELLINGS, kinds, args, keep=keep)
     seconds = table.numbers["time"] / 1000
     sessions, names = cut_at_pauses(table.names["user"], seconds, gap)
-    clicks = group_clicks(
-        session=sessions,
-        item=table.names["item"].codes,
-        time=seconds,
-        n_sessions=len(names),
-        order_by=seconds,
+    training, test = split_log(
+        group_clicks(
+            session=sessions,
+            item=table.names["item"].codes,
+            time=seconds,
+            n_sessions=len(names),
+            order_by=seconds,
+        ),
+        rules,
     )
-    training, test = split_log(clicks, rules)
     return raw_log(
         args,
         READER.name,

@@ -75,7 +75,7 @@ def read(args: Namespace) -> ConvertedLog:
         READER.name,
         table,
         (training, test),
-        table.names["session"].texts,
+        table.names["session"].names,
         training_categories(table, training, NO_CATEGORY),
         rules,
         f"Training rows: the last {fraction} by time, taken after the split; the session "
