@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.registry import trained_models
 
 FLOOR = "floor"
+CLOCKS = {False: (time.perf_counter, "seconds"), True: (time.process_time, "processor seconds")}
 LIMIT = 4.0
 WIDER_LIMIT = {"MSGIFSR": 8.0, "MiaSRec": 8.0, "MGS": 8.0}
 """Models that score the items several times, or go round their graphs several times."""
@@ -100,11 +102,13 @@ class StepTime:
         )
 
 
-def step_times(folder: Path, models: Sequence[str], batches: int) -> list[StepTime]:
+def step_times(
+    folder: Path, models: Sequence[str], batches: int, clock: Callable[[], float]
+) -> list[StepTime]:
     """Time the models' steps, the floor first, on so many batches."""
     rows = experiment_data(folder, settings(folder, "A2DMTL", **WIDE)).select.train_rows
     jobs = {name: sampled_step(folder, name, batches) for name in (FLOOR, *models)}
-    seconds = seconds_in_turn(jobs, batches)
+    seconds = seconds_in_turn(jobs, batches, clock=clock)
     means = {name: statistics.fmean(taken) for name, taken in seconds.items()}
     steps = -(-len(rows) // WIDE["train_batch_size"])
     return [
@@ -139,16 +143,25 @@ def main() -> None:
     parser.add_argument("--models", help="names, comma-separated; all trained models by default")
     parser.add_argument("--batches", type=int, default=32)
     parser.add_argument("--out", type=Path, default=Path("results/bench-models.json"))
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="count processor time, for a machine that is busy with other work; one thread",
+    )
     given = parser.parse_args()
+    if given.processor_time:
+        torch.set_num_threads(1)
+    clock, unit = CLOCKS[given.processor_time]
     warnings.filterwarnings("ignore", module="recbole")
     models = given.models.split(",") if given.models else trained_models()
-    lines = step_times(given.data, models, given.batches)
-    print(f"{given.data.name}, batch 512, dimension 100 ({describe_machine()})\n")
+    lines = step_times(given.data, models, given.batches, clock)
+    print(f"{given.data.name}, batch 512, dimension 100, {unit} ({describe_machine()})\n")
     print("| model | step, ms | floors | goal | reached | s/epoch |\n|---|---:|---:|---:|---|---:|")
     print("\n".join(map(str, lines)))
     content = {
         "machine": describe_machine(),
         "data": given.data.name,
+        "unit": unit,
         "batches": given.batches,
         "models": [asdict(line) for line in lines],
     }

@@ -32,7 +32,10 @@ class Figure:
 
 
 def seconds_in_turn(
-    work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 2
+    work: Mapping[str, Callable[[], object]],
+    repeats: int,
+    warm_up: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each piece of work in every round, one piece after another, round by round."""
     for job in work.values():
@@ -41,9 +44,9 @@ def seconds_in_turn(
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(repeats):
         for name, job in work.items():
-            started = time.perf_counter()
+            started = clock()
             job()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return seconds
 
 

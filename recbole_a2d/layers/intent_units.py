@@ -116,13 +116,19 @@ class Relation(NamedTuple):
 def receive(targets: Tensor, relations: list[Relation]) -> Tensor:
     """Sum over the relations of what each attention gives the targets; ``-> [heads, M, D]``.
 
-    One product for all relations, their sums side by side and their weights stacked.
+    One product for all relations: what shares a module is added up before, the sums stand side
+    by side and the weights below one another.
     """
-    received = [of.attention(of.sources, targets, of.edges) for of in relations]
-    mixed = torch.cat([mix for mix, _ in received], dim=2).transpose(0, 1)
-    weights = torch.cat([of.attention.weight for of in relations], dim=1)
-    residual = torch.stack([dropped for _, dropped in received]).sum(0)
-    bias = torch.stack([of.attention.bias for of in relations]).sum(0)
+    sums: dict[Any, Tensor] = {}
+    residuals = []
+    for attention, sources, edges in relations:
+        arrived, dropped = attention(sources, targets, edges)
+        sums[attention] = sums[attention] + arrived if attention in sums else arrived
+        residuals.append(dropped)
+    mixed = torch.cat(list(sums.values()), dim=2).transpose(0, 1)
+    weights = torch.cat([attention.weight for attention in sums], dim=1)
+    residual = torch.stack(residuals).sum(0)
+    bias = torch.stack([attention.bias for attention, _, _ in relations]).sum(0)
     return torch.bmm(mixed, weights) + residual + bias.unsqueeze(1)
 
 

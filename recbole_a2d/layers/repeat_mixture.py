@@ -82,10 +82,11 @@ def target_log_probability(
         if log_split is None:
             return score - logsumexp_of_others(vectors, table, nodes[:, :0])
         own = torch.bmm(own_vectors, vectors.float().unsqueeze(2)).squeeze(2)
-    total_own = own.masked_fill(nodes == 0, _LOWEST).logsumexp(1)
-    total_others = logsumexp_of_others(vectors, table, nodes)
+    total = own.masked_fill(nodes == 0, _LOWEST).logsumexp(1)
     is_own = (nodes == targets.unsqueeze(1)).any(1)
-    total = torch.where(is_own, total_own, total_others)
+    # a row whose target is one of its own items needs no sum over all the others
+    rows = (~is_own).nonzero().squeeze(1)
+    total = total.index_copy(0, rows, logsumexp_of_others(vectors[rows], table, nodes[rows]))
     return score - total + torch.where(is_own, log_split[:, 0], log_split[:, 1])
 
 

@@ -74,3 +74,18 @@ def test_large_scores_do_not_overflow() -> None:
     log_split = torch.full((3, 2), 0.5).log()
     assert torch.isfinite(all_log_probabilities(vectors, table, NODES, log_split)[:, 1:]).all()
     assert torch.isfinite(target_log_probability(vectors, table, NODES, TARGETS, log_split)).all()
+
+
+@pytest.mark.parametrize("targets", [[1, 2, 6], [4, 4, 4]])
+def test_targets_all_of_one_kind(targets: list[int]) -> None:
+    """All among the session's own items, so that no sum over the others is made; or none."""
+    torch.manual_seed(0)
+    leaves = [torch.randn(3, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)]
+    log_split = torch.randn(3, 2).log_softmax(1)
+    result = target_log_probability(*leaves, NODES, torch.tensor(targets), log_split)
+    result.sum().backward()
+    for b, target in enumerate(targets):
+        own = [int(i) for i in NODES[b] if i > 0]
+        expected = plain_probabilities(leaves[0][b], leaves[1], own, log_split[b].exp())
+        torch.testing.assert_close(result[b].exp(), expected[target], rtol=1e-4, atol=1e-6)
+    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves)
