@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: the file is missing, damaged, or holds anything but data.
     """
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise UserError(f"{path}: checkpoint format {content['format']}; upgrade recbole_a2d")
@@ -51,10 +54,20 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         IndexError,
         AttributeError,
         AssertionError,
+        zipfile.BadZipFile,
+        zlib.error,
     ) as error:  # what torch's reader says of a damaged file, depending on the damage
         raise _unreadable(path, error) from error
     except pickle.UnpicklingError as error:
         raise _unreadable(path, error) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every part of the file with its sum, which torch's reader does not."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is damaged")
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

@@ -16,6 +16,7 @@ from typing import Any
 
 from recbole.config import Config
 
+from recbole_a2d.data.names import check_name
 from recbole_a2d.distributed import own_gpu, size
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
@@ -66,8 +67,10 @@ def build_config(
         overrides: typed values, the strongest.
 
     Raises:
-        UserError: an unknown model, variant, preset or key, or a yaml that cannot be read.
+        UserError: a data set name that leads elsewhere, an unknown model, variant, preset or key,
+            or a yaml that cannot be read.
     """
+    check_name(dataset, "--dataset takes the name of a folder below data_path")
     chosen_class = model_class(model)
     given = [(str(path), read_yaml(path)) for path in config_files]
     given.append(("the command line", dict(overrides or {})))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from recbole_a2d.data.atomic import Manifest, write_atomic
 from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
+from recbole_a2d.data.names import check_name
 from recbole_a2d.data.preprocess import VALID_FRACTION
 from recbole_a2d.data.readers import READERS, Reader
 from recbole_a2d.data.tables import SPLITS
 from recbole_a2d.errors import UserError
 
 DATA_FOLDER = Path("dataset_atomic")
-SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 def main(argv: list[str]) -> None:
@@ -80,11 +79,7 @@ def target(
     if out is not None:
         out = out.resolve()
     chosen = name or (out.name if out else raw.resolve().name if raw else reader.name)
-    if not SAFE_NAME.fullmatch(chosen):
-        raise UserError(
-            f"{chosen!r} cannot name a data set: use letters, digits, '_', '-' and '.', "
-            "not beginning with '.'; see --name"
-        )
+    check_name(chosen, "see --name")
     if out is not None and out.name != chosen:
         raise UserError(
             f"--out {out} must end in the name of the data set, '{chosen}': RecBole looks for "

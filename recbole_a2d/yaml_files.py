@@ -26,7 +26,7 @@ def parse_yaml(text: str, where: str) -> Any:
     """Parse yaml text; ``where`` names it in errors."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise UserError(f"{where}: not valid yaml ({detail}); mend it and run again") from error
 

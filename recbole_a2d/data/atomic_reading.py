@@ -43,7 +43,16 @@ def read_atomic(folder: Path) -> AtomicTables:
         UserError: a file is missing, truncated, edited or malformed, a session's clicks are not
             adjacent or stand in two files, or a newer version wrote the folder.
     """
-    restore_former(folder)
+    try:
+        restore_former(folder)
+        return _read(folder)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror or error}; check that it can be read"
+        ) from error
+
+
+def _read(folder: Path) -> AtomicTables:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of atomic files: run `convert` first")
     manifest = read_manifest(folder / f"{folder.name}.json")

@@ -45,11 +45,11 @@ def read_columns(
 
 def read_header(path: Path) -> list[str]:
     """Column names of an atomic file."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: convert the data set again")
     try:
         with path.open("rb") as file:
             return file.readline().decode("utf-8").rstrip("\r\n").split("\t")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: convert the data set again") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}, line 1: not UTF-8 text; save the file as UTF-8") from None
 

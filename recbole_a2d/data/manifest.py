@@ -87,11 +87,11 @@ def read_manifest(path: Path) -> Manifest | None:
     Raises:
         UserError: it is broken, or written by a newer version of this project.
     """
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path} is not valid JSON: convert the data set again") from None
     _check_version(path, content)
     names = [field.name for field in fields(Manifest)]

@@ -60,6 +60,8 @@ def open_raw(path: Path) -> Iterator[Read]:
     Raises:
         UserError: the file is missing, truncated, or not what its name says.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is not a file: give the raw file to --raw")
     try:
         with _opened(path) as read:
             yield read
@@ -67,8 +69,6 @@ def open_raw(path: Path) -> Iterator[Read]:
         raise UserError(
             f"{path} is truncated or damaged ({error}): download or pack it again"
         ) from error
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path} is not a file: give the raw file to --raw") from None
 
 
 @contextmanager

@@ -38,6 +38,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 def replaced_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which then takes the place of ``path`` in one step."""
     fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)  # a link left there would lead the writing elsewhere
     try:
         yield fresh
         os.replace(fresh, path)

@@ -150,10 +150,18 @@ def _read_columns(args: Namespace) -> RawTable:
         if getattr(args, role) is not None
     }
     if is_parquet(args.raw):
-        table = read_parquet(args.raw, columns, args.skip_bad_rows)
+        table, numeric = read_parquet(args.raw, columns, args.skip_bad_rows)
     else:
-        table = read_table(args.raw, _layout(args, columns), args.skip_bad_rows)
-    return epoch_seconds(table, args.raw, args.time_unit)
+        layout = _layout(args, columns)
+        table = read_table(args.raw, layout, args.skip_bad_rows)
+        numeric = layout.kinds["time"] is NUMBERS
+    if numeric:
+        return epoch_seconds(table, args.raw, args.time_unit)
+    if args.time_unit != "auto":
+        raise UserError(
+            f"{args.raw}: the times are dates, not numbers since 1970: leave --time-unit out"
+        )
+    return table
 
 
 def _layout(args: Namespace, columns: dict[str, str]) -> Layout:

@@ -200,6 +200,25 @@ def test_bad_times(tmp_path: Path, message: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_unit_for_dates_is_refused(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "log.csv"
+    dated = [[iso(row[0]), *row[1:]] for row in rows]
+    path.write_text(as_text(dated), encoding="utf-8")
+    frame = pd.DataFrame(dated, columns=COLUMNS)
+    frame.assign(when=pd.to_datetime(frame["when"])).to_parquet(tmp_path / "log.parquet")
+    for name in ("log.csv", "log.parquet"):
+        with pytest.raises(UserError, match=r"dates, not numbers .* leave --time-unit out"):
+            converted(tmp_path / name, "--time-unit", "ms")
+
+
+def test_dates_are_never_taken_for_numbers(tmp_path: Path) -> None:
+    """The last second of 9999 as a number would be one of milliseconds."""
+    lines = [f"{year}-12-31T23:59:59,{n // 2},{n % 2}" for n in range(60) for year in (2014, 9999)]
+    path = tmp_path / "log.csv"
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    assert b"\t253402300799\n" in converted(path)["log.train.inter"]
+
+
 BAD_WORDS: list[tuple[list[str], str]] = [
     (["--item", "item", "--time", "when"], "give --session COLUMN, or --user"),
     ([*NAMED, "--user", "sid"], "give --session COLUMN, or --user"),
@@ -228,7 +247,7 @@ def test_parquet_faults(tmp_path: Path, rows: list[list[str]]) -> None:
     expected = converted(path)
     frame.loc[len(frame)] = ["1400000000", "", "u1", None, ""]
     frame.assign(when=frame["when"].astype("float64")).to_parquet(path)
-    with pytest.raises(UserError, match=rf"row {len(frame)}: a value is missing"):
+    with pytest.raises(UserError, match=rf"row {len(frame)}: item: a value is missing"):
         converted(path)
     assert converted(path, "--skip-bad-rows") == expected
     path.write_bytes(path.read_bytes()[:-30])

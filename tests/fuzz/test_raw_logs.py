@@ -1,0 +1,174 @@
+"""Mutated raw logs against the plain converter."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import plain_converter as plain
+from recbole_a2d.convert import main
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.errors import UserError
+
+
+def diginetica(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "train-item-views.csv"
+    rows = [f"{n // 4};NA;{n % 6};{n * 7 % 50};2016-05-{1 + n // 12:02d}" for n in range(160)]
+    path.write_text("session_id;user_id;item_id;timeframe;eventdate\n" + "\n".join(rows) + "\n")
+    return (
+        path,
+        ["diginetica"],
+        lambda raw: (
+            *plain.split(plain.read_diginetica(raw), period=7 * plain.DAY),
+            {},
+        ),
+    )
+
+
+def yoochoose(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "yoochoose-clicks.dat"
+    rows = [
+        f"{n // 4},2014-04-{1 + n // 16:02d}T10:51:{n % 60:02d}.277Z,{n % 6},{n % 3}\n"
+        for n in range(160)
+    ]
+    path.write_text("".join(rows))
+
+    def expected(raw: Path) -> Any:
+        log = plain.read_yoochoose(raw)
+        training, test = plain.split(log, period=plain.DAY)
+        return training, test, plain.frequent_categories(log, training, ("", "0", "S"))
+
+    return path, ["yoochoose", "--fraction", "1"], expected
+
+
+def tmall_sessions(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "dataset15.csv"
+    rows = [f"u\t{n % 6}\t{n // 4}\t{n * 2}.0" for n in range(160)]
+    path.write_text("UserId\tItemId\tSessionId\tTime\n" + "\n".join(rows))
+    return (
+        path,
+        ["tmall"],
+        lambda raw: (
+            *plain.split(plain.read_tmall_sessions(raw), period=100, longest=40),
+            {},
+        ),
+    )
+
+
+def tmall_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "user_log_format1.csv"
+    header = "user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type\n"
+    rows = [f"{n // 20},{n % 6},{n % 3},1,,{1101 + n // 4 % 12},0\n" for n in range(160)]
+    path.write_text(header + "".join(rows))
+
+    def expected(raw: Path) -> Any:
+        log = plain.read_tmall_log(raw)
+        training, test = plain.split(log, period=plain.DAY, at_cut="train", longest=40)
+        return training, test, plain.frequent_categories(log, training)
+
+    return path, ["tmall"], expected
+
+
+def retailrocket(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "events.csv"
+    rows = [f"{n // 4 * 40_000_000 + n},{n // 20},view,{n % 6},\n" for n in range(160)]
+    path.write_text("timestamp,visitorid,event,itemid,transactionid\n" + "".join(rows))
+
+    def expected(raw: Path) -> Any:
+        clicks = [
+            (row["visitorid"], row["itemid"], float(row["timestamp"]) / 1000, "")
+            for row in plain.rows(raw)
+            if row["event"] == "view"
+        ]
+        return *plain.split(plain.cut_users(clicks, 1800), period=7 * plain.DAY), {}
+
+    return path, ["retailrocket"], expected
+
+
+def own_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    path = folder / "log.csv"
+    rows = [
+        f'"{n // 4}",2016-05-{1 + n // 12:02d}T10:00:{n % 60:02d},{n % 6}\n' for n in range(160)
+    ]
+    path.write_text("sid,when,item\n" + "".join(rows))
+
+    def expected(raw: Path) -> Any:
+        log = plain.Log()
+        for row in plain.rows(raw):
+            time, session = plain.seconds(row["when"]), row["sid"]
+            log.add(session, row["item"], time, time, max(time, log.dates.get(session, time)))
+        return *plain.split(log, period=plain.DAY, fraction=0.1), {}
+
+    return path, ["csv", "--session", "sid", "--time", "when", "--item", "item"], expected
+
+
+KINDS = {
+    make.__name__: make
+    for make in (diginetica, yoochoose, tmall_sessions, tmall_log, retailrocket, own_log)
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raw_logs(tmp_path: Path, fuzz: Any, kind: str) -> None:
+    path, words, expected = KINDS[kind](tmp_path)
+    content, right, refused = path.read_bytes(), 0, 0
+    out = tmp_path / "out" / "toy"
+    for number, random in fuzz.cases():
+        path.write_bytes(fuzz.mutate(content, random))
+        skip = random.random() < 0.3
+        words_now = [*words, *(["--skip-bad-rows"] if skip else [])]
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        found = fuzz.outcome(lambda w=words_now: main([*w, "--raw", str(path), "--out", str(out)]))
+        if isinstance(found, UserError):
+            refused += 1
+            assert not out.exists(), number
+        elif skip:
+            right += 1
+            read_atomic(out)
+        else:
+            right += 1
+            plain.write(tmp_path / "out" / "plain" / "toy", *expected(path))
+            for name in ("toy.train.inter", "toy.valid.inter", "toy.test.inter", "toy.item"):
+                theirs = (tmp_path / "out" / "plain" / "toy" / name).read_bytes()
+                assert (out / name).read_bytes() == theirs, (number, name)
+    fuzz.report(kind, right, refused)
+
+
+def gzipped(name: str, content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(gzipped, ".gz"), (zipped, ".zip")])
+def test_packed_logs(tmp_path: Path, fuzz: Any, pack: Any, ending: str) -> None:
+    path, words, _ = diginetica(tmp_path)
+    packed = pack(path.name, path.read_bytes())
+    main([*words, "--raw", str(path), "--out", str(tmp_path / "first" / "toy")])
+    whole = (tmp_path / "first" / "toy" / "toy.json").read_bytes()
+    path.unlink()
+    path, right, refused = tmp_path / (path.name + ending), 0, 0
+    for number, random in fuzz.cases():
+        path.write_bytes(packed if number % 20 == 0 else fuzz.mutate(packed, random))
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        out = tmp_path / "out" / "toy"
+        found = fuzz.outcome(lambda o=out: main([*words, "--raw", str(path), "--out", str(o)]))
+        if isinstance(found, UserError):
+            refused += 1
+            assert not out.exists()
+        else:
+            right += 1
+            assert (out / "toy.json").read_bytes() == whole, number
+    fuzz.report(ending, right, refused)
