@@ -6,6 +6,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import pyarrow
+
 from recbole_a2d.data.atomic import Manifest, write_atomic
 from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
 from recbole_a2d.data.names import check_name
@@ -36,6 +38,11 @@ def main(argv: list[str]) -> None:
         raise UserError(
             f"{args.raw} does not fit into memory; nothing was changed: close other programs, or "
             "cut the log to fewer days"
+        ) from error
+    except pyarrow.ArrowCapacityError as error:
+        raise UserError(
+            f"{args.raw} holds more than 2 GiB of different ids in one column; nothing was "
+            "changed: shorten the ids, or cut the log to fewer days"
         ) from error
     print(describe(manifest, args.out))
     for warning in warnings(manifest):

@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 
 from recbole_a2d.convert import build_parser, main
@@ -115,6 +117,26 @@ def test_a_file_where_a_folder_should_be(raw: Path) -> None:
     Path("file").write_text("")
     with pytest.raises(UserError, match="Not a directory"):
         main(["published", "--raw", str(raw), "--out", "file/tiny"])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "does not fit into memory; nothing was changed"),
+        (pyarrow.ArrowCapacityError("full"), "more than 2 GiB of different ids in one column"),
+    ],
+)
+def test_a_log_that_is_too_large(
+    raw: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def fail(_: Any) -> Any:
+        raise error
+
+    monkeypatch.setitem(READERS, "published", replace(READERS["published"], read=fail))
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match=message):
+        main(["published", "--raw", str(raw)])
+    assert files_below(raw.parent) == before
 
 
 @pytest.mark.parametrize(

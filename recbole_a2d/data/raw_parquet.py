@@ -50,6 +50,8 @@ def read_parquet(
         raise UserError(f"{path} is not a file: give the raw file to --raw")
     try:
         return _read(path, columns, skip_bad_rows)
+    except pyarrow.ArrowCapacityError:
+        raise  # the file is fine, its ids are too many
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
         raise UserError(
             f"{path} is truncated or not parquet ({shorten(str(error))}): export it again"
