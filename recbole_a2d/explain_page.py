@@ -132,12 +132,17 @@ def _answer(explanation: Explanation) -> str:
     heading = "The most popular items" if answer.popular else "Recommended"
     rows = "".join(
         f"<tr><td class='n soft'>{place}</td><td><b>{_text(item)}</b></td>"
-        f"<td class='soft'>{_text(category)}</td><td class='n soft'>{score:.4g}</td></tr>"
+        f"<td class='soft'>{_text(category)}</td><td class='n soft'>{_figure(score)}</td></tr>"
         for place, (item, category, score) in enumerate(
             zip(answer.items, explanation.answer_categories, answer.scores, strict=True), start=1
         )
     )
     return f"<h2>{heading}</h2><table>{rows}</table>"
+
+
+def _figure(score: float) -> str:
+    """Four digits, so that the figures of a column end alike; clicks are whole."""
+    return f"{score:.0f}" if score.is_integer() else f"{score:#.4g}"
 
 
 def _bars(categories: Sequence[tuple[str, float]]) -> str:

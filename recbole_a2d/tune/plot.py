@@ -13,14 +13,17 @@ from plotly.offline import get_plotlyjs
 
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.tune.space import Parameter, SearchSpace
-from recbole_a2d.tune.trial import Trial
+from recbole_a2d.tune.trial import STOPPED, Trial
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:.9em}td,th{padding:.25em .8em;
 border-bottom:1px solid #ddd;text-align:right;font-variant-numeric:tabular-nums}
-.best{font-weight:700;background:#eef4ff}.note{color:#666}
+.best{font-weight:700;background:#eef4ff}.note{color:#666}h1{font-size:1.5em}
 """
+POOR, GOOD = "#a9bcdc", "#1746a2"
+"""Colours of the poorest and of the best trial; both stand out from the page."""
+FONT = {"family": "system-ui, sans-serif", "size": 13, "color": "#222"}
 
 
 def write_plot(
@@ -37,7 +40,7 @@ def write_plot(
     """
     scored = [(found[0], trial) for trial in trials if (found := trial.best(metric)) is not None]
     drawn = "".join(
-        figure.to_html(full_html=False, include_plotlyjs=False)
+        figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
         for figure in (_coordinates(space, scored, metric), _course(scored, metric))
     )
     page = (
@@ -61,11 +64,14 @@ def _coordinates(
         _axis(parameter, [s[parameter.name] for s in settings]) for parameter in space.parameters
     ]
     axes.append({"label": f"valid {metric}", "values": scores, "range": _widened(scores)})
-    line = {"color": scores, "colorscale": "Viridis", "showscale": True}
-    figure = graph.Figure(graph.Parcoords(dimensions=axes, line=line))
-    figure.update_layout(
-        height=460, margin={"l": 90, "r": 60, "t": 70, "b": 40}, template="plotly_white"
+    line = {"color": scores, "colorscale": [[0, POOR], [1, GOOD]]}
+    # The ends of the axes need no figures beside the ticks.
+    unseen = {"color": "rgba(0,0,0,0)"}
+    lines = graph.Parcoords(
+        dimensions=axes, line=line, labelfont=FONT, tickfont=FONT, rangefont=unseen
     )
+    figure = graph.Figure(lines)
+    figure.update_layout(height=420, margin={"l": 100, "r": 60, "t": 60, "b": 30}, font=FONT)
     return figure
 
 
@@ -103,10 +109,25 @@ def _course(scored: list[tuple[float, Trial]], metric: str) -> graph.Figure:
     numbers = [trial.number + 1 for _, trial in scored]
     scores = [100 * score for score, _ in scored]
     best = [max(scores[: place + 1]) for place in range(len(scores))]
-    figure = graph.Figure(graph.Scatter(x=numbers, y=scores, mode="markers", name="trial"))
-    figure.add_scatter(x=numbers, y=best, mode="lines", name="best so far", line={"shape": "hv"})
+    hollow = [trial.status == STOPPED for _, trial in scored]
+    marks = {
+        "size": 9,
+        "color": GOOD,
+        "symbol": ["circle-open" if stopped else "circle" for stopped in hollow],
+    }
+    figure = graph.Figure(
+        graph.Scatter(x=numbers, y=best, mode="lines", line={"shape": "hv", "color": POOR})
+    )
+    figure.add_scatter(x=numbers, y=scores, mode="markers", marker=marks)
+    stopped = "; hollow: stopped early" if any(hollow) else ""
     figure.update_layout(
-        xaxis_title="trial", yaxis_title=f"valid {metric}", template="plotly_white", height=360
+        xaxis_title=f"trial (the line: best so far{stopped})",
+        yaxis_title=f"valid {metric}",
+        template="plotly_white",
+        showlegend=False,
+        height=320,
+        margin={"l": 70, "r": 30, "t": 20, "b": 60},
+        font=FONT,
     )
     figure.update_xaxes(tickformat="d")
     return figure

@@ -1,0 +1,85 @@
+"""Grids and searches on a cluster of two nodes by its address; both nodes take part."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from recbole_a2d import records
+from recbole_a2d.benchmark import runner
+from recbole_a2d.tune import command
+from recbole_a2d.yaml_files import read_yaml
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[Any]]:
+    """Two nodes of one processor each, as ``ray start`` makes them on two machines."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    yield [cluster.head_node, *cluster.worker_nodes]
+    cluster.shutdown()
+
+
+@contextmanager
+def watched(nodes: list[Any], title: str) -> Iterator[list[int]]:
+    """How often each node was seen at work on something of that title."""
+    seen, over = [0 for _ in nodes], threading.Event()
+    keepers = [psutil.Process(node.all_processes["raylet"][0].process.pid) for node in nodes]
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for place, keeper in enumerate(keepers):
+                seen[place] += any(title in name for name in map(_name, keeper.children()))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@pytest.fixture
+def home(shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dataset_atomic").symlink_to(shop_data)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_grid(nodes: list[Any], home: Path) -> None:
+    words = ["smoke", "--models=GRU4Rec,STAMP", "--refit=false", "--embedding_size=16"]
+    with watched(nodes, "ray::run_cell") as seen:
+        runner.main([*words, "--engine=ray", f"--address={nodes[0].gcs_address}"])
+    assert all(seen), "both nodes worked"
+    found = {record.model for record in records.read_records(home / "results")}
+    assert found == {"GRU4Rec", "STAMP"}
+
+
+def test_a_search(nodes: list[Any], home: Path) -> None:
+    (home / "s.hyper").write_text("learning_rate choice [0.0001,0.01]\n")
+    words = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--algo=exhaustive"]
+    words += ["--epochs=4", "--embedding_size=16", "--train_batch_size=64"]
+    with watched(nodes, "ray::ImplicitFunc.train") as seen:
+        command.main([*words, "--engine=ray", f"--address={nodes[0].gcs_address}"])
+    assert all(seen), "both nodes worked"
+    assert len(list(home.glob("results/tune/*/trials/*.json"))) == 2
+    (best,) = home.glob("results/tune/*/best.yaml")
+    assert read_yaml(best)["learning_rate"] == 0.01
