@@ -88,7 +88,7 @@ def build_config(
 def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     folder = properties_folder()
     settings = read_yaml(folder / "overall.yaml")
-    of_model = read_yaml(folder / "model" / f"{model}.yaml")
+    of_model = read_model_yaml(model)
     per_dataset, per_preset = (of_model.pop(section, None) or {} for section in SECTIONS)
     settings |= of_model | per_dataset.get(dataset, {})
     of_dataset = folder / "dataset" / f"{dataset}.yaml"
@@ -99,6 +99,14 @@ def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[st
     if variant != "full":
         settings |= read_choice("variant", variant)
     return settings
+
+
+def read_model_yaml(model: str) -> dict[str, Any]:
+    """Settings of a model and its sections.
+
+    ``recbole.NAME`` has those of NAME, so that the two differ in their code alone.
+    """
+    return read_yaml(properties_folder() / "model" / f"{model.removeprefix('recbole.')}.yaml")
 
 
 def read_choice(kind: str, name: str) -> dict[str, Any]:

@@ -10,12 +10,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS
-from recbole_a2d.config import SECTIONS, build_config, plain_settings
+from recbole_a2d.config import SECTIONS, build_config, plain_settings, read_model_yaml
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
-from recbole_a2d.resources import properties_folder
-from recbole_a2d.yaml_files import read_yaml
 
 TOLD_ELSEWHERE = frozenset(
     {"seed", "preset", "variant", "protocol", "train_fraction", "metrics", "topk", "worker"}
@@ -256,7 +254,7 @@ def _defaults(
 ) -> tuple[dict[str, Any], frozenset[str]]:
     try:
         config = build_config(model, dataset, overrides={"preset": preset, "variant": variant})
-        own = read_yaml(properties_folder() / "model" / f"{model}.yaml")
+        own = read_model_yaml(model)
     except UserError:  # a model, preset or variant that is no more: its record stands as it is
         return {}, frozenset()
     return plain_settings(config), frozenset(own) - set(SECTIONS)

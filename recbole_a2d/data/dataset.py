@@ -88,6 +88,11 @@ class SessionDataset:
         """RecBole's name for :attr:`n_items`."""
         return self.n_items
 
+    @property
+    def field2seqlen(self) -> dict[str, int]:
+        """RecBole's way to ask for :attr:`max_length`."""
+        return {"item_id_list": self.max_length}
+
     def num(self, field: str) -> int:
         """Number of ids of a field, as RecBole's data sets say it."""
         sizes = {

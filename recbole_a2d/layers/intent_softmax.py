@@ -19,8 +19,8 @@ from recbole_a2d.layers.full_softmax import working_dtype
 
 _ROWS = 64
 """Sessions of a block."""
-_CHUNK_SCORES = 1 << 18
-"""Scores of single vectors held at a time, few enough to stay in a private cache."""
+_CHUNK_SCORES = 1 << 19
+"""Scores of single vectors held at a time, few enough to stay in the cores' own caches."""
 
 
 class IntentBlock(NamedTuple):

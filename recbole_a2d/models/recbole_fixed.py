@@ -76,9 +76,6 @@ class GCSAN(_Fixed, stock.GCSAN):
 class CORE(_Fixed, stock.CORE):
     """Consistent representation space (Hou et al., SIGIR 2022), RecBole's version."""
 
-    def __init__(self, config: Any, dataset: Any) -> None:
-        super().__init__(config, _WithLongestPrefix(config, dataset))
-
     def forward(self, item_seq: Tensor, item_seq_len: Tensor | None = None) -> Tensor:
         """Unit session vectors divided by the temperature; ``[B, T] -> [B, D]``."""
         vectors: Tensor = super().forward(item_seq) / self.temperature
@@ -87,15 +84,3 @@ class CORE(_Fixed, stock.CORE):
     def candidates(self) -> Tensor:
         """Unit item vectors, with dropout while training, ``[n_items, D]``."""
         return unit_rows(self.item_dropout(self.item_embedding.weight))
-
-
-class _WithLongestPrefix:
-    """A data set that also answers how many positions CORE's position table needs."""
-
-    def __init__(self, config: Any, dataset: Any) -> None:
-        self._dataset = dataset
-        longest = config["MAX_ITEM_LIST_LENGTH"]
-        self.field2seqlen = {config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]: longest}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)

@@ -87,6 +87,10 @@ class TinyDataset:
     def category_tokens(self) -> np.ndarray:
         return np.array([f"category-{number}" for number in range(self.n_categories)])
 
+    @property
+    def field2seqlen(self) -> dict[str, int]:
+        return {"item_id_list": self.max_length}
+
     def num(self, field: str) -> int:
         return {"item_id": self.n_items, "session_id": len(self.train)}[field]
 

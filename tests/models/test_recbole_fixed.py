@@ -8,8 +8,11 @@ import pytest
 import torch
 from recbole.model import sequential_recommender as stock
 
+from recbole_a2d.config import build_config
 from recbole_a2d.errors import UserError
+from recbole_a2d.experiment import run_experiment
 from recbole_a2d.models import recbole_fixed
+from recbole_a2d.registry import model_class
 
 NAMES = ["CORE", "GCSAN", "GRU4Rec", "NARM", "SASRec", "SRGNN", "STAMP"]
 PREFIXES = [[3], [4, 5, 4, 4, 9], [7, 8], [1, 2, 3, 1, 2, 3, 17], [20, 20, 20], [5, 6, 5, 6, 7, 6]]
@@ -29,7 +32,6 @@ def stock_twin(tiny_config: Any, tiny_dataset: Any, small_settings: Any) -> Any:
     """RecBole's unmodified model with the weights of the given one."""
 
     def make(name: str, model: Any) -> Any:
-        tiny_dataset.field2seqlen = {"item_id_list": 50}
         twin = getattr(stock, name)(tiny_config(name, **small_settings[name]), tiny_dataset)
         twin.load_state_dict(model.state_dict())
         return twin.eval()
@@ -117,3 +119,19 @@ def test_pad_vector_stays_zero_in_training(build: Any, checks: Any) -> None:
         checks.gradients_reach_all(model)
         optimizer.step()
     assert (model.item_embedding.weight[0] == 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stock_model_runs_end_to_end(name: str, shop_config: Any) -> None:
+    """``recbole.NAME`` is RecBole's class, with our settings, through our trainer and ranks."""
+    model = f"recbole.{name}"
+    assert model_class(model) is getattr(stock, name)
+    record = run_experiment(shop_config(model, epochs=1, train_fraction=0.5, refit=False), model)
+    ours = build_config(name, "shop")
+    assert record.config["embedding_size"] == 16 and record.config["loss_type"] == ours["loss_type"]
+    assert record.epochs == 1 and 0 < record.test["hit@20"] < 1
+
+
+def test_other_models_of_recbole_are_refused() -> None:
+    with pytest.raises(UserError, match="unknown model 'recbole.FPMC'; RecBole's: GRU4Rec, STAMP"):
+        model_class("recbole.FPMC")
