@@ -135,3 +135,48 @@ def test_stock_model_runs_end_to_end(name: str, shop_config: Any) -> None:
 def test_other_models_of_recbole_are_refused() -> None:
     with pytest.raises(UserError, match="unknown model 'recbole.FPMC'; RecBole's: GRU4Rec, STAMP"):
         model_class("recbole.FPMC")
+
+
+def plain_gated_round(gnn: Any, clicks: list[int], vectors: dict[int, Any]) -> dict[int, Any]:
+    """One round of the gated graph network (Wu et al., Eq. 1-5), item by item.
+
+    Every item takes the mean of its predecessors' and of its successors' mapped vectors, each
+    neighbor once; update gate z and reset gate r, ``(1 - z) h + z n``, as RecBole has it.
+    """
+    steps = set(zip(clicks[:-1], clicks[1:], strict=True))
+
+    def mean_of(linear: Any, bias: Any, neighbors: set[int]) -> torch.Tensor:
+        mapped = [linear(vectors[item]) for item in neighbors]
+        return (sum(mapped) / len(mapped) if mapped else torch.zeros_like(bias)) + bias
+
+    result = {}
+    for item, hidden in vectors.items():
+        before = {source for source, target in steps if target == item}
+        after = {target for source, target in steps if source == item}
+        inputs = torch.cat(
+            [
+                mean_of(gnn.linear_edge_in, gnn.b_iah, before),
+                mean_of(gnn.linear_edge_out, gnn.b_ioh, after),
+            ]
+        )
+        r_in, z_in, n_in = (gnn.w_ih @ inputs + gnn.b_ih).chunk(3)
+        r_own, z_own, n_own = (gnn.w_hh @ hidden + gnn.b_hh).chunk(3)
+        reset, update = torch.sigmoid(r_in + r_own), torch.sigmoid(z_in + z_own)
+        new = torch.tanh(n_in + reset * n_own)
+        result[item] = (1 - update) * hidden + update * new
+    return result
+
+
+def test_gated_graph_cell_against_its_formula(build: Any) -> None:
+    model = rough_weights(build("SRGNN"))
+    width = max(map(len, PREFIXES))
+    padded = torch.tensor([prefix + [0] * (width - len(prefix)) for prefix in PREFIXES])
+    with torch.no_grad():
+        _, adjacency, nodes, _ = model._get_slice(padded)
+        got = model.gnn.GNNCell(adjacency, model.item_embedding(nodes))
+        for row, clicks in enumerate(PREFIXES):
+            start = {item: model.item_embedding.weight[item] for item in clicks}
+            expected = plain_gated_round(model.gnn, clicks, start)
+            for place, item in enumerate(nodes[row].tolist()):
+                if item:
+                    torch.testing.assert_close(got[row, place], expected[item])
