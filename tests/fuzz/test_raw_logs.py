@@ -103,7 +103,7 @@ def own_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
         log = plain.Log()
         for row in plain.rows(raw):
             time, session = plain.seconds(row["when"]), row["sid"]
-            log.add(session, row["item"], time, time, max(time, log.dates.get(session, time)))
+            plain.add_timed(log, session, row["item"], time)
         return *plain.split(log, period=plain.DAY, fraction=0.1), {}
 
     return path, ["csv", "--session", "sid", "--time", "when", "--item", "item"], expected
