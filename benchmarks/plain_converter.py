@@ -50,14 +50,15 @@ def seconds(text: str) -> float:
 # ------------------------------------------------------------------------------ raw formats
 
 
-def read_diginetica(path: Path, delimiter: str = ";") -> Log:
+def read_diginetica(path: Path, delimiter: str = ";", order: str = "time") -> Log:
     """``train-item-views.csv``, either spelling of the header."""
     log = Log()
     for row in rows(path, delimiter=delimiter):
         session = row.get("session_id") or row["sessionId"]
         item = row.get("item_id") or row["itemId"]
         frame = float(row["timeframe"])
-        log.add(session, item, frame, frame, seconds(row["eventdate"]))
+        key = frame if order == "time" else 0
+        log.add(session, item, frame, key, seconds(row["eventdate"]))
     for session, clicks in log.clicks.items():
         date = log.dates[session]
         log.clicks[session] = [(item, date + time / 1000, key) for item, time, key in clicks]
@@ -97,7 +98,7 @@ def read_tmall_log(path: Path, actions: str = "0") -> Log:
     return log
 
 
-def cut_users(clicks: list[tuple[str, str, float, str]], gap: float) -> Log:
+def cut_users(clicks: list[tuple[str, str, float, str]], gap: float, order: str = "time") -> Log:
     """User, item, time and category of each row to sessions without a long pause."""
     by_user: dict[str, list[tuple[float, int]]] = {}
     for row, (user, _, time, _) in enumerate(clicks):
@@ -108,11 +109,20 @@ def cut_users(clicks: list[tuple[str, str, float, str]], gap: float) -> Log:
         for time, row in sorted(visits):
             number += former is None or time - former > gap
             former = time
-            log.add(f"{user}-{number}", clicks[row][1], time, time, time)
             session_of_row[row] = f"{user}-{number}"
-    for row, (_, item, _, category) in enumerate(clicks):
+            log.clicks.setdefault(session_of_row[row], [])
+    for row, (_, item, time, category) in enumerate(clicks):
+        add_timed(log, session_of_row[row], item, time, order)
         log.named.append((session_of_row[row], item, category))
     return log
+
+
+def add_timed(log: Log, session: str, item: str, time: float, order: str = "time") -> None:
+    """One row of a log whose sessions are dated by their last click in order."""
+    if order == "time":
+        log.add(session, item, time, time, max(time, log.dates.get(session, time)))
+    else:
+        log.add(session, item, time, 0, time)
 
 
 # ------------------------------------------------------------------------------ the rules
@@ -126,6 +136,7 @@ def split(
     least_item: int = 5,
     longest: int | None = None,
     fraction: float | None = None,
+    keep_unseen: bool = False,
 ) -> tuple[list[Session], list[Session]]:
     """Filter, split, sort; training and test sessions."""
     sessions = {}
@@ -141,7 +152,7 @@ def split(
             sessions[name] = left
     training, test = _by_date(sessions, log.dates, period, at_cut, fraction)
     seen = {item for name in training for item, _ in sessions[name]}
-    known = [(name, [c for c in sessions[name] if c[0] in seen]) for name in test]
+    known = [(n, [c for c in sessions[n] if keep_unseen or c[0] in seen]) for n in test]
     return [(name, sessions[name]) for name in training], [s for s in known if len(s[1]) > 1]
 
 

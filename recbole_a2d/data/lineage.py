@@ -11,6 +11,9 @@ Step by step, as in the scripts of SR-GNN and (Tmall) GCE-GNN:
 4. Both are put in order of date; ties stay in order of first appearance in the file.
 5. Test clicks on items unseen in training go, then test sessions of one click.
 
+Each of these is an option, with these defaults; the order of the clicks of a session differs from
+source to source.
+
 ::
 
     time ────────────────────────────────────────▶ last date
@@ -43,6 +46,8 @@ from recbole_a2d.errors import UserError
 
 DAY = 86_400
 AT_CUT = ("drop", "train", "test")
+UNSEEN = ("drop", "keep")
+ORDERS = ("file", "time")
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Rules:
         test_period: time before the last date that is tested on, in the unit of the dates.
         at_cut: where a session goes whose date equals the cut: ``drop``, ``train`` or ``test``.
         test_fraction: share of the sessions, the last by date, to test on instead of a period.
+        unseen_items: whether test clicks on items unseen in training ``drop`` or ``keep``.
+        order: clicks of a session in order of the ``file`` or of ``time``.
     """
 
     min_item_clicks: int = MIN_ITEM_CLICKS
@@ -64,6 +71,8 @@ class Rules:
     test_period: float = DAY
     at_cut: str = "drop"
     test_fraction: float | None = None
+    unseen_items: str = "drop"
+    order: str = "time"
 
     def __post_init__(self) -> None:
         if self.min_session_clicks < 2:
@@ -77,10 +86,16 @@ class Rules:
     def notes(self) -> tuple[str, ...]:
         """The rules in words, for the manifest."""
         longest = f" or more than {self.max_session_clicks}" if self.max_session_clicks else ""
-        return (
+        dropped = (
             f"Items clicked fewer than {self.min_item_clicks} times and sessions of fewer than "
-            f"{self.min_session_clicks}{longest} clicks are dropped, items once.",
+            f"{self.min_session_clicks}{longest} clicks are dropped, items once."
         )
+        kept = "Test clicks on items unseen in training are kept (--unseen-items keep)."
+        return (dropped, kept) if self.unseen_items == "keep" else (dropped,)
+
+    def order_by(self, time: FloatArray) -> FloatArray | None:
+        """What ``group_clicks`` orders the clicks of a session by."""
+        return time if self.order == "time" else None
 
 
 def add_rule_arguments(parser: ArgumentParser, rules: Rules) -> None:
@@ -109,6 +124,20 @@ def add_rule_arguments(parser: ArgumentParser, rules: Rules) -> None:
         default=rules.at_cut,
         help=f"sessions dated exactly at the cut (default: {rules.at_cut})",
     )
+    parser.add_argument(
+        "--unseen-items",
+        choices=UNSEEN,
+        default=rules.unseen_items,
+        help="test clicks on items that training does not hold; kept ones are misses "
+        f"(default: {rules.unseen_items})",
+    )
+    parser.add_argument(
+        "--order",
+        choices=ORDERS,
+        default=rules.order,
+        help="clicks of a session in order of the file or of time, ties in order of the file "
+        f"(default: {rules.order})",
+    )
 
 
 def add_days_argument(parser: ArgumentParser, rules: Rules) -> None:
@@ -119,17 +148,6 @@ def add_days_argument(parser: ArgumentParser, rules: Rules) -> None:
         type=float,
         default=days,
         help=f"days before the last session to test on (default: {days:g})",
-    )
-
-
-def add_order_argument(parser: ArgumentParser) -> None:
-    """The option for the order of the clicks of a session."""
-    parser.add_argument(
-        "--order",
-        choices=("file", "time"),
-        default="file",
-        help="clicks of a session in order of the file, as in the literature, or of time "
-        "(default: file)",
     )
 
 
@@ -147,6 +165,8 @@ def rules_from(args: Namespace, test_period: float, test_fraction: float | None 
         test_period=test_period,
         at_cut=args.at_cut,
         test_fraction=test_fraction,
+        unseen_items=args.unseen_items,
+        order=args.order,
     )
 
 
@@ -218,7 +238,8 @@ def split_log(clicks: Clicks, rules: Rules) -> tuple[Clicks, Clicks]:
             f"least {rules.min_item_clicks} times; use a longer log or a smaller --min-item-clicks"
         )
     training, test = _split(clicks, rules)
-    test = drop_unseen_items(test, training)
+    if rules.unseen_items == "drop":
+        test = drop_unseen_items(test, training)
     return training, drop_short_sessions(test, rules.min_session_clicks)
 
 

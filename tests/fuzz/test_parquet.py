@@ -228,8 +228,7 @@ def plain_log(path: Path, words: list[str]) -> tuple[plain.Log, int]:
         if not finite or "" in texts[:2] or any(c in text for text in texts for c in UNUSABLE):
             bad += 1
             continue
-        date = max(time, log.dates.get(texts[0], time))
-        log.add(texts[0], texts[1], time, time, date)
+        plain.add_timed(log, texts[0], texts[1], time)
         log.named.append((texts[0], texts[1], texts[2]))
     return log, bad
 

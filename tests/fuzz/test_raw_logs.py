@@ -24,7 +24,7 @@ def diginetica(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
     path.write_text("session_id;user_id;item_id;timeframe;eventdate\n" + "\n".join(rows) + "\n")
     return (
         path,
-        ["diginetica"],
+        ["diginetica", "--raw", str(path)],
         lambda raw: (
             *plain.split(plain.read_diginetica(raw), period=7 * plain.DAY),
             {},
@@ -45,7 +45,7 @@ def yoochoose(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
         training, test = plain.split(log, period=plain.DAY)
         return training, test, plain.frequent_categories(log, training, ("", "0", "S"))
 
-    return path, ["yoochoose", "--fraction", "1"], expected
+    return path, ["yoochoose", "--fraction", "1", "--raw", str(path)], expected
 
 
 def tmall_sessions(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
@@ -54,7 +54,7 @@ def tmall_sessions(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]
     path.write_text("UserId\tItemId\tSessionId\tTime\n" + "\n".join(rows))
     return (
         path,
-        ["tmall"],
+        ["tmall", "--raw", str(path)],
         lambda raw: (
             *plain.split(plain.read_tmall_sessions(raw), period=100, longest=40),
             {},
@@ -73,7 +73,7 @@ def tmall_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
         training, test = plain.split(log, period=plain.DAY, at_cut="train", longest=40)
         return training, test, plain.frequent_categories(log, training)
 
-    return path, ["tmall"], expected
+    return path, ["tmall", "--raw", str(path)], expected
 
 
 def retailrocket(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
@@ -81,15 +81,64 @@ def retailrocket(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
     rows = [f"{n // 4 * 40_000_000 + n},{n // 20},view,{n % 6},\n" for n in range(160)]
     path.write_text("timestamp,visitorid,event,itemid,transactionid\n" + "".join(rows))
 
-    def expected(raw: Path) -> Any:
-        clicks = [
-            (row["visitorid"], row["itemid"], float(row["timestamp"]) / 1000, "")
-            for row in plain.rows(raw)
-            if row["event"] == "view"
-        ]
-        return *plain.split(plain.cut_users(clicks, 1800), period=7 * plain.DAY), {}
+    return path, ["retailrocket", "--raw", str(path)], lambda raw: (*split_events(raw), {})
 
-    return path, ["retailrocket"], expected
+
+def split_events(path: Path) -> tuple[list[plain.Session], list[plain.Session]]:
+    clicks = [
+        (row["visitorid"], row["itemid"], float(row["timestamp"]) / 1000, "")
+        for row in plain.rows(path)
+        if row["event"] == "view"
+    ]
+    return plain.split(plain.cut_users(clicks, 1800), period=7 * plain.DAY)
+
+
+def item_categories(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    """Diginetica's second file."""
+    views, _, expected_views = diginetica(folder)
+    path = folder / "product-categories.csv"
+    path.write_text("itemId;categoryId\n" + "".join(f"{n};{n % 3}\n" for n in range(40)))
+
+    def expected(raw: Path) -> Any:
+        rows = list(plain.rows(raw, delimiter=";"))
+        return *expected_views(views)[:2], {row["itemId"]: row["categoryId"] for row in rows}
+
+    return path, ["diginetica", "--raw", str(folder)], expected
+
+
+def item_properties(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    """RetailRocket's second file."""
+    events, _, _ = retailrocket(folder)
+    path = folder / "item_properties_part1.csv"
+    kinds = ["categoryid", "790", "categoryid"]
+    rows = [f"{n * 40_000_000},{n % 6},{kinds[n % 3]},{n % 4}\n" for n in range(60)]
+    path.write_text("timestamp,itemid,property,value\n" + "".join(rows))
+
+    def expected(raw: Path) -> Any:
+        training, test = split_events(events)
+        last = max(time for _, clicks in training for _, time in clicks)
+        rows = sorted(plain.rows(raw), key=lambda row: float(row["timestamp"]))
+        known = [r for r in rows if float(r["timestamp"]) / 1000 <= last]
+        categories = {r["itemid"]: r["value"] for r in known if r["property"] == "categoryid"}
+        return training, test, categories
+
+    return path, ["retailrocket", "--raw", str(folder)], expected
+
+
+def category_tree(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
+    """RetailRocket's third file."""
+    properties, words, expected_leaves = item_properties(folder)
+    path = folder / "category_tree.csv"
+    path.write_text(
+        "categoryid,parentid\n" + "".join(f"{n},{n // 2 or ''}\n" for n in range(1, 30))
+    )
+
+    def expected(raw: Path) -> Any:
+        training, test, categories = expected_leaves(properties)
+        parents = {row["categoryid"]: row["parentid"] for row in plain.rows(raw)}
+        return training, test, {i: parents.get(c, "") or c for i, c in categories.items()}
+
+    return path, [*words, "--category-level", "parent"], expected
 
 
 def own_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
@@ -103,15 +152,26 @@ def own_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
         log = plain.Log()
         for row in plain.rows(raw):
             time, session = plain.seconds(row["when"]), row["sid"]
-            log.add(session, row["item"], time, time, max(time, log.dates.get(session, time)))
+            plain.add_timed(log, session, row["item"], time)
         return *plain.split(log, period=plain.DAY, fraction=0.1), {}
 
-    return path, ["csv", "--session", "sid", "--time", "when", "--item", "item"], expected
+    columns = ["--session", "sid", "--time", "when", "--item", "item"]
+    return path, ["csv", *columns, "--raw", str(path)], expected
 
 
 KINDS = {
     make.__name__: make
-    for make in (diginetica, yoochoose, tmall_sessions, tmall_log, retailrocket, own_log)
+    for make in (
+        diginetica,
+        yoochoose,
+        tmall_sessions,
+        tmall_log,
+        retailrocket,
+        own_log,
+        item_categories,
+        item_properties,
+        category_tree,
+    )
 }
 
 
@@ -125,7 +185,7 @@ def test_raw_logs(tmp_path: Path, fuzz: Any, kind: str) -> None:
         skip = random.random() < 0.3
         words_now = [*words, *(["--skip-bad-rows"] if skip else [])]
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        found = fuzz.outcome(lambda w=words_now: main([*w, "--raw", str(path), "--out", str(out)]))
+        found = fuzz.outcome(lambda w=words_now: main([*w, "--out", str(out)]))
         if isinstance(found, UserError):
             refused += 1
             assert not out.exists(), number
@@ -154,9 +214,9 @@ def zipped(name: str, content: bytes) -> bytes:
 
 @pytest.mark.parametrize(("pack", "ending"), [(gzipped, ".gz"), (zipped, ".zip")])
 def test_packed_logs(tmp_path: Path, fuzz: Any, pack: Any, ending: str) -> None:
-    path, words, _ = diginetica(tmp_path)
+    path, _, _ = diginetica(tmp_path)
     packed = pack(path.name, path.read_bytes())
-    main([*words, "--raw", str(path), "--out", str(tmp_path / "first" / "toy")])
+    main(["diginetica", "--raw", str(path), "--out", str(tmp_path / "first" / "toy")])
     whole = (tmp_path / "first" / "toy" / "toy.json").read_bytes()
     path.unlink()
     path, right, refused = tmp_path / (path.name + ending), 0, 0
@@ -164,7 +224,9 @@ def test_packed_logs(tmp_path: Path, fuzz: Any, pack: Any, ending: str) -> None:
         path.write_bytes(packed if number % 20 == 0 else fuzz.mutate(packed, random))
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         out = tmp_path / "out" / "toy"
-        found = fuzz.outcome(lambda o=out: main([*words, "--raw", str(path), "--out", str(o)]))
+        found = fuzz.outcome(
+            lambda o=out: main(["diginetica", "--raw", str(path), "--out", str(o)])
+        )
         if isinstance(found, UserError):
             refused += 1
             assert not out.exists()

@@ -38,7 +38,7 @@ from recbole_a2d.data.raw_table import (
     read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, raw_log
+from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log
 from recbole_a2d.data.tables import ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -107,7 +107,7 @@ def read(args: Namespace) -> ConvertedLog:
             item=table.names["item"].codes,
             time=seconds,
             n_sessions=len(names),
-            order_by=seconds,
+            order_by=rules.order_by(seconds),
         ),
         rules,
     )
@@ -120,8 +120,8 @@ def read(args: Namespace) -> ConvertedLog:
         names,
         training_categories(table, training) if args.category else {},
         rules,
-        f"From {args.raw.name}: clicks of a session in order of time, ties in order of the "
-        "file." + (f" A pause over {args.gap} starts a session." if args.user else ""),
+        f"From {args.raw.name}: clicks of a session in order of {rules.order}."
+        + (f" A pause over {args.gap} starts a session." if args.user else ""),
     )
 
 
@@ -155,6 +155,7 @@ def _read_columns(args: Namespace) -> RawTable:
         layout = _layout(args, columns)
         table = read_table(args.raw, layout, args.skip_bad_rows)
         numeric = layout.kinds["time"] is NUMBERS
+    note_skipped(args, args.raw, table)
     if numeric:
         return epoch_seconds(table, args.raw, args.time_unit)
     if args.time_unit != "auto":

@@ -76,7 +76,7 @@ def read(args: Namespace) -> ConvertedLog:
         args,
         READER.name,
         table,
-        split_log(sessions_of(table), rules),
+        split_log(sessions_of(table, rules), rules),
         table.names["session"].names,
         _categories(path, args),
         rules,
@@ -84,15 +84,15 @@ def read(args: Namespace) -> ConvertedLog:
     )
 
 
-def sessions_of(table: RawTable) -> Clicks:
-    """Clicks by session in order of timeframe; the date is that of the last row in the file."""
+def sessions_of(table: RawTable, rules: Rules) -> Clicks:
+    """Clicks by session; time is the timeframe, the date that of the last row in the file."""
     sessions, timeframe = table.names["session"], table.numbers["timeframe"]
     clicks = group_clicks(
         session=sessions.codes,
         item=table.names["item"].codes,
         time=timeframe,
         n_sessions=len(sessions.names),
-        order_by=timeframe,
+        order_by=rules.order_by(timeframe),
         dates=table.numbers["eventdate"],
     )
     seconds = clicks.session_dates.repeat(clicks.sessions.lengths) + clicks.timestamps / 1000

@@ -44,7 +44,7 @@ def read_headed(
         path: plain, gzip or zip.
         spellings: accepted header names of each column.
         kinds: kind of each column.
-        args: holds ``skip_bad_rows``.
+        args: holds ``skip_bad_rows``; how many were skipped is noted there.
         keep: a name column, and the names whose rows are wanted.
 
     Raises:
@@ -58,7 +58,14 @@ def read_headed(
         delimiter=guess_delimiter(header.text),
         keep=keep,
     )
-    return read_table(path, layout, args.skip_bad_rows)
+    table = read_table(path, layout, args.skip_bad_rows)
+    note_skipped(args, path, table)
+    return table
+
+
+def note_skipped(args: Namespace, path: Path, table: RawTable) -> None:
+    """Keep the number of bad rows of a file for the remarks of the data set."""
+    vars(args).setdefault("skipped_rows", {})[path.name] = table.skipped
 
 
 def raw_log(
@@ -74,7 +81,7 @@ def raw_log(
     """The data set of a log that was read, made into sessions and split.
 
     Args:
-        args: holds ``name`` and ``valid_fraction``.
+        args: holds ``name``, ``valid_fraction`` and what ``note_skipped`` keeps.
         source: name of the reader.
         table: the rows; its column ``item`` names the items.
         split: training and test sessions.
@@ -95,12 +102,14 @@ def raw_log(
         item_tokens=table.names["item"].texts,
         category_of_item=category_of_item,
         valid_fraction=args.valid_fraction,
-        notes=(*notes, *rules.notes, *_row_notes(table)),
+        notes=(*notes, *rules.notes, *_row_notes(args)),
     )
 
 
-def _row_notes(table: RawTable) -> tuple[str, ...]:
-    """Remark on rows that were left out."""
-    if not table.skipped:
-        return ()
-    return (f"{table.skipped:,} bad rows were left out (--skip-bad-rows).",)
+def _row_notes(args: Namespace) -> tuple[str, ...]:
+    """Remarks on rows that were left out, one a file."""
+    return tuple(
+        f"Bad rows of {name} that were left out (--skip-bad-rows): {count:,}."
+        for name, count in args.skipped_rows.items()
+        if count
+    )

@@ -87,7 +87,7 @@ def read(args: Namespace) -> ConvertedLog:
             item=table.names["item"].codes,
             time=seconds,
             n_sessions=len(names),
-            order_by=seconds,
+            order_by=rules.order_by(seconds),
         ),
         rules,
     )

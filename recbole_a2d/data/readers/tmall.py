@@ -14,7 +14,6 @@ from recbole_a2d.data.categories import as_names, most_frequent, training_catego
 from recbole_a2d.data.lineage import (
     DAY,
     Rules,
-    add_order_argument,
     add_rule_arguments,
     group_clicks,
     rules_from,
@@ -59,7 +58,7 @@ def _session_number(text: str) -> float:
 
 
 DAYS = looked_up(_day_seconds, "a day like 1111, month and day")
-RULES = Rules(max_session_clicks=MAX_CLICKS, test_period=TEST_UNITS)
+RULES = Rules(max_session_clicks=MAX_CLICKS, test_period=TEST_UNITS, order="file")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -96,7 +95,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_rule_arguments(parser, RULES)
     # At a cut by days a whole day lies: November 11, the day the log was taken for.
     parser.set_defaults(at_cut=None)
-    add_order_argument(parser)
     add_row_arguments(parser)
 
 
@@ -127,7 +125,7 @@ def _read_sessions(path: Path, args: Namespace) -> ConvertedLog:
         item=table.names["item"].codes,
         time=time,
         n_sessions=len(names.names),
-        order_by=time if args.order == "time" else None,
+        order_by=rules.order_by(time),
         dates=time,
     )
     log_path = args.user_log or find_optional(path.parent, [USER_LOG])

@@ -13,7 +13,6 @@ from recbole_a2d.data.lineage import (
     DAY,
     Rules,
     add_days_argument,
-    add_order_argument,
     add_rule_arguments,
     group_clicks,
     rules_from,
@@ -30,7 +29,7 @@ from recbole_a2d.data.raw_table import (
     read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, raw_log
+from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -45,6 +44,7 @@ SPELLINGS = {
 }
 NO_CATEGORY = frozenset({"", "0", "S"})  # unknown, missing, special offer
 FRACTION = "1/64"
+RULES = Rules(order="file")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,9 +54,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=FRACTION,
         help=f"last part of the training rows to keep: 1/64, 1/4, 1 (default: {FRACTION})",
     )
-    add_days_argument(parser, Rules())
-    add_rule_arguments(parser, Rules())
-    add_order_argument(parser)
+    add_days_argument(parser, RULES)
+    add_rule_arguments(parser, RULES)
     add_row_arguments(parser)
 
 
@@ -68,7 +67,7 @@ def read(args: Namespace) -> ConvertedLog:
     """
     fraction, rules = parse_fraction(args.fraction), rules_from(args, args.test_days * DAY)
     table = _read_clicks(find_file(args.raw, [CLICKS], "clicks of Yoochoose"), args)
-    training, test = split_log(_sessions_of(table, args.order), rules)
+    training, test = split_log(_sessions_of(table, rules), rules)
     training = last_rows(training, fraction)
     return raw_log(
         args,
@@ -134,17 +133,19 @@ def _read_clicks(path: Path, args: Namespace) -> RawTable:
         delimiter=guess_delimiter(rows[0].text),
         header=headed,
     )
-    return read_table(path, layout, args.skip_bad_rows)
+    table = read_table(path, layout, args.skip_bad_rows)
+    note_skipped(args, path, table)
+    return table
 
 
-def _sessions_of(table: RawTable, order: str) -> Clicks:
+def _sessions_of(table: RawTable, rules: Rules) -> Clicks:
     sessions, time = table.names["session"], table.numbers["time"]
     return group_clicks(
         session=sessions.codes,
         item=table.names["item"].codes,
         time=time,
         n_sessions=len(sessions.names),
-        order_by=time if order == "time" else None,
+        order_by=rules.order_by(time),
         dates=np.floor(time),
     )
 

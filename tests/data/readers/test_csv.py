@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from benchmarks import plain_converter as plain
 from recbole_a2d.convert import main
 from recbole_a2d.data.epochs import UNITS
+from recbole_a2d.data.lineage import ORDERS, UNSEEN
 from recbole_a2d.errors import UserError
 
 ITEMS = ["1", "2", "07", "7", "é", "商品", "a b", 'q"q', "x,y", "NA", "null"]
@@ -40,13 +41,13 @@ def some_log(seed: int, seconds: int = 9000) -> list[list[str]]:
     ]
 
 
-def plain_sessions(rows: list[list[str]], gap: float | None) -> plain.Log:
+def plain_sessions(rows: list[list[str]], gap: float | None, order: str) -> plain.Log:
     clicks = [(s, i, float(t), c) for t, _, s, i, c in rows]
     if gap is not None:
-        return plain.cut_users(clicks, gap)
+        return plain.cut_users(clicks, gap, order)
     log = plain.Log()
     for session, item, time, category in clicks:
-        log.add(session, item, time, time, max(time, log.dates.get(session, 0.0)))
+        plain.add_timed(log, session, item, time, order)
         log.named.append((session, item, category))
     return log
 
@@ -90,9 +91,12 @@ def test_against_the_plain_converter(seed: int, data: Any) -> None:
     delimiter = data.draw(st.sampled_from([",", ";", "\t", "|"]))
     gap = data.draw(st.sampled_from([None, 450, 900]))
     days = data.draw(st.sampled_from([None, 0.05]))
-    log = plain_sessions(rows, gap)
+    order, unseen = data.draw(st.sampled_from(ORDERS)), data.draw(st.sampled_from(UNSEEN))
+    log = plain_sessions(rows, gap, order)
     fraction = 0.1 if days is None else None
-    training, test = plain.split(log, period=4320, at_cut="train", fraction=fraction)
+    training, test = plain.split(
+        log, period=4320, at_cut="train", fraction=fraction, keep_unseen=unseen == "keep"
+    )
     if len(training) < 2 or not test:
         return
     event("compared")
@@ -103,6 +107,7 @@ def test_against_the_plain_converter(seed: int, data: Any) -> None:
         words = ["csv", "--raw", str(folder / "log.csv"), "--category", "cat"]
         words += NAMED if gap is None else [*CUT, "--gap", f"{gap}s"]
         words += [] if days is None else ["--test-days", str(days)]
+        words += ["--order", order, "--unseen-items", unseen]
         main([*words, "--out", str(folder / "ours")])
         categories = plain.frequent_categories(log, training)
         plain.write(folder / "plain" / "ours", training, test, categories)

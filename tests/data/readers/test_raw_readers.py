@@ -23,6 +23,8 @@ SESSION_IDS = [f"s{number}" for number in range(12)] + ["ü", "0"]
 SEEDS = st.integers(0, 2**32)
 LINE_END = st.sampled_from(["\n", "\r\n"])
 MARK = st.sampled_from(["", "\ufeff"])
+ORDERS = st.sampled_from(["file", "time"])
+UNSEEN = st.sampled_from(["drop", "keep"])
 MANY = settings(max_examples=120, deadline=None)
 
 
@@ -83,6 +85,7 @@ def test_diginetica(seed: int, data: Any) -> None:
     names = data.draw(st.sampled_from([("session_id", "item_id"), ("sessionId", "itemId")]))
     header = [names[0], "user_id", names[1], "timeframe", "eventdate"]
     at_cut = data.draw(st.sampled_from(["drop", "train", "test"]))
+    order, unseen = data.draw(ORDERS), data.draw(UNSEEN)
     table = [[s, "NA", i, frame, date] for s, i, frame, date in rows]
     categories = data.draw(
         st.dictionaries(st.sampled_from(ITEMS), st.sampled_from(["c1", "c2", "ç"]))
@@ -93,9 +96,12 @@ def test_diginetica(seed: int, data: Any) -> None:
         if categories:
             lines = ["itemId;categoryId", *(f"{i};{c}" for i, c in categories.items())]
             (folder / "product-categories.csv").write_text("\n".join(lines), encoding="utf-8")
-        log = plain.read_diginetica(folder / "train-item-views.csv", delimiter)
-        training, test = plain.split(log, period=7 * plain.DAY, at_cut=at_cut)
+        log = plain.read_diginetica(folder / "train-item-views.csv", delimiter, order)
+        training, test = plain.split(
+            log, period=7 * plain.DAY, at_cut=at_cut, keep_unseen=unseen == "keep"
+        )
         words = ["diginetica", "--raw", name, "--at-cut", at_cut]
+        words += ["--order", order, "--unseen-items", unseen]
         agree(words, (training, test, categories), folder)
 
 
@@ -125,6 +131,20 @@ def test_an_item_with_two_categories(tmp_path: Path) -> None:
         main(["diginetica", "--raw", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
+def test_bad_rows_of_every_file_are_counted(tmp_path: Path, capsys: Any) -> None:
+    rows = [f"{n // 2};NA;{n % 2};{n};2016-05-{1 + n // 8:02d}\n" for n in range(160)]
+    header = "session_id;user_id;item_id;timeframe;eventdate\n"
+    (tmp_path / "train-item-views.csv").write_text(header + "".join(rows) + "1;2\n;;;;\n")
+    (tmp_path / "product-categories.csv").write_text("itemId;categoryId\n0;7\n1;8\n3\n")
+    words = ["diginetica", "--raw", str(tmp_path), "--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=r"train-item-views.csv, line 162: 2 values instead of 5"):
+        main(words)
+    main([*words, "--skip-bad-rows"])
+    printed = capsys.readouterr().out
+    assert "Bad rows of train-item-views.csv that were left out (--skip-bad-rows): 2." in printed
+    assert "Bad rows of product-categories.csv that were left out (--skip-bad-rows): 1." in printed
+
+
 # ------------------------------------------------------------------------------ yoochoose
 
 INSTANTS = [
@@ -140,14 +160,15 @@ def test_yoochoose(seed: int, data: Any) -> None:
     categories_named = ["", "0", "S", "1", "2", "12", "2089045230"]
     rows = random_rows(seed, SESSION_IDS, INSTANTS, ITEMS, categories_named)
     parts = data.draw(st.sampled_from([1, 2, 4]))
-    order = data.draw(st.sampled_from(["file", "time"]))
+    order, unseen = data.draw(ORDERS), data.draw(UNSEEN)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "yoochoose-clicks.dat"
         write_text(path, [], rows, ",", data)
         log = plain.read_yoochoose(path, order)
-        training, test = plain.split(log, period=plain.DAY)
+        training, test = plain.split(log, period=plain.DAY, keep_unseen=unseen == "keep")
         words = ["yoochoose", "--raw", name, "--fraction", f"1/{parts}", "--order", order]
+        words += ["--unseen-items", unseen]
         if sum(len(clicks) - 1 for _, clicks in training) < parts:
             return  # nothing to cut into parts
         training = plain.last_part(training, parts)
@@ -190,10 +211,12 @@ def test_tmall_sessions(seed: int, data: Any) -> None:
         table = [["u", item, session, time] for session, item, time in rows]
         write_text(path, ["UserId", "ItemId", "SessionId", "Time"], table, "\t", data)
         log = plain.read_tmall_sessions(path)
-        training, test = plain.split(log, period=100, longest=40)
+        unseen = data.draw(UNSEEN)
+        training, test = plain.split(log, period=100, longest=40, keep_unseen=unseen == "keep")
         if not log.clicks:
             return
-        agree(["tmall", "--raw", str(path)], (training, test, {}), folder)
+        words = ["tmall", "--raw", str(path), "--unseen-items", unseen]
+        agree(words, (training, test, {}), folder)
 
 
 DAYS = ["0511", "829", "1109", "1110", "1111", "1112"]
@@ -243,6 +266,7 @@ def test_retailrocket(seed: int, data: Any) -> None:
     table = [
         [str(int(day) + int(more)), user, event, item, ""] for day, more, user, event, item in rows
     ]
+    order = data.draw(ORDERS)
     properties = data.draw(
         st.lists(
             st.tuples(
@@ -261,7 +285,7 @@ def test_retailrocket(seed: int, data: Any) -> None:
         views = [(u, i, int(t) / 1000, "") for t, u, event, i, _ in table if event == "view"]
         if not views:
             return
-        training, test = plain.split(plain.cut_users(views, 1800), period=7 * plain.DAY)
+        training, test = plain.split(plain.cut_users(views, 1800, order), period=7 * plain.DAY)
         categories: dict[str, str] = {}
         if any(row[2] == "categoryid" for row in properties):
             header = ["timestamp", "itemid", "property", "value"]
@@ -271,7 +295,9 @@ def test_retailrocket(seed: int, data: Any) -> None:
             for time, item, kind, value in sorted(properties, key=lambda row: int(row[0])):
                 if kind == "categoryid" and int(time) / 1000 <= last:
                     categories[item] = value
-        agree(["retailrocket", "--raw", name], (training, test, categories), folder)
+        agree(
+            ["retailrocket", "--raw", name, "--order", order], (training, test, categories), folder
+        )
 
 
 def test_retailrocket_levels(tmp_path: Path) -> None:
