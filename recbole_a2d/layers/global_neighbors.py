@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -122,16 +123,20 @@ class GlobalNeighborEncoder(nn.Module):
         self.aggregators = nn.ModuleList(SessionAwareAggregator(dim, dropout) for _ in range(hops))
 
     def forward(
-        self, item_table: Tensor, sessions: Tensor, nodes: Tensor, graph: tuple[Tensor, Tensor]
+        self,
+        look_up: Callable[[Tensor], Tensor],
+        sessions: Tensor,
+        nodes: Tensor,
+        graph: tuple[Tensor, Tensor],
     ) -> Tensor:
         """Vectors of the session graphs' nodes as the global graph sees them.
 
         Shapes:
-            item_table ``[n_items, D]``; sessions ``[B, D]``; nodes ``[B, S]``; graph:
-            neighbors and weights, both ``[n_items, K]`` -> ``[B, S, D]``, 0 on pads.
+            look_up: items ``[P]`` -> vectors ``[P, D]``; sessions ``[B, D]``; nodes ``[B, S]``;
+            graph: neighbors and weights, both ``[n_items, K]`` -> ``[B, S, D]``, 0 on pads.
         """
         levels, session, item = expand(nodes, *graph, len(self.aggregators))
-        vectors = take(item_table, item)
+        vectors = look_up(item)
         for aggregator, level in zip(self.aggregators, reversed(levels), strict=True):
             fitted = vectors * take(sessions.to(vectors.dtype), session)
             vectors = aggregator(vectors, fitted, level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -33,9 +34,14 @@ class UnitEncoder(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, table: Tensor, levels: list[UnitLevel]) -> list[Tensor]:
-        """Shapes: table ``[n_items, D]`` -> ``[N_k, D]`` for each level k, float32."""
-        return [self._encode(take(table, level.items), level.items > 0) for level in levels]
+    def forward(self, look_up: Callable[[Tensor], Tensor], levels: list[UnitLevel]) -> list[Tensor]:
+        """Vectors of the units, ``[N_k, D]`` float32 for each level k.
+
+        Args:
+            look_up: items ``[...]`` -> vectors ``[..., D]``.
+            levels: units of one item, of two, ...
+        """
+        return [self._encode(look_up(level.items), level.items > 0) for level in levels]
 
     def _encode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         norm = vectors.norm(dim=2, keepdim=True).clamp_min(1.0)

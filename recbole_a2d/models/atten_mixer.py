@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.level_pooling import LevelAttention, LevelQueries
 from recbole_a2d.layers.masking import last_click
 from recbole_a2d.layers.unit_rows import unit_rows
@@ -26,7 +27,7 @@ class AttenMixer(FullRanking):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         dim = whole_number(config, "embedding_size", 1)
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.dropout = nn.Dropout(config["dropout"])
         self.score_scale = config["score_scale"]
         self.queries = LevelQueries(dim, whole_number(config, "levels", 1))
@@ -62,5 +63,5 @@ class AttenMixer(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, some features dropped while training, ``[n_items, D]``."""
-        table: Tensor = self.dropout(unit_rows(self.item_embedding.weight))
+        table: Tensor = self.dropout(unit_rows(self.item_embedding.candidates))
         return table

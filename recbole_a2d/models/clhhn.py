@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.layers.hypergraph import HypergraphAttention, window_incidence
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import last_click
 from recbole_a2d.layers.session_graph import build_session_graph, reverse_clicks
 from recbole_a2d.layers.session_readout import PositionReadout
@@ -33,7 +34,7 @@ class CLHHN(FullRanking):
         self.window = whole_number(config, "window", 1)
         self.max_clicks = whole_number(config, "max_clicks", 0) or self.max_seq_length
         self.scale: float = config["score_scale"]
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.category_embedding = nn.Embedding(dataset.n_categories, dim)
         self.dropout = nn.Dropout(config["dropout"])
         rounds = whole_number(config, "rounds", 1)
@@ -67,7 +68,7 @@ class CLHHN(FullRanking):
     def candidates(self) -> Tensor:
         """Unit vectors [item ; category], ``[n_items, 2 D]``."""
         categories = self.category_embedding(self.category_of_item)
-        return unit_rows(torch.cat([self.item_embedding.weight, categories], dim=1))
+        return unit_rows(torch.cat([self.item_embedding.candidates, categories], dim=1))
 
     def _read(self, clicks: Tensor, mask: Tensor) -> Tensor:
         session = self.readout(clicks, mask, last_click(clicks, mask.sum(1)))

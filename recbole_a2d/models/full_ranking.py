@@ -11,16 +11,19 @@ from torch import Tensor
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 
 
 class FullRanking(SequentialRecommender):
     """Softmax loss and full ranking over items 1 to N; the pad is neither class nor candidate.
 
     A model gives ``forward(item_seq, item_seq_len) -> [B, D]``, the session vectors, and
-    ``item_embedding``; it overrides :meth:`candidates` where the item table is not what they
-    are multiplied with in the end (cosines, categories).
+    ``item_embedding``, an :class:`ItemEmbedding`; it overrides :meth:`candidates` where the
+    item table is not what they are multiplied with in the end (cosines, categories).
     A prefix without any known click gets the zero vector, so every item scores alike.
     """
+
+    item_embedding: ItemEmbedding
 
     def session_vectors(self, interaction: Interaction) -> Tensor:
         """Vectors that the candidates are multiplied with, ``[B, D]`` or what forward gives."""
@@ -33,13 +36,14 @@ class FullRanking(SequentialRecommender):
 
     def candidates(self) -> Tensor:
         """Table of candidate vectors, ``[n_items, D]``; row 0 is the pad's."""
-        table: Tensor = self.item_embedding.weight
-        return table
+        return self.item_embedding.candidates
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Mean cross-entropy over all items, scalar."""
-        vectors = self.session_vectors(interaction)
-        return full_softmax_loss(vectors, self.candidates(), interaction[self.POS_ITEM_ID])
+        targets = interaction[self.POS_ITEM_ID]
+        with self.item_embedding.loss():
+            vectors = self.session_vectors(interaction)
+            return full_softmax_loss(vectors, self.candidates(), targets)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, n_items]``; column 0 is the pad's and means nothing."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recbole_a2d.data.graphs import NeighborTable, TransitionCounts, strongest_neighbors
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.layers.global_neighbors import GlobalNeighborEncoder
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import masked_mean
 from recbole_a2d.layers.session_graph import build_session_graph
 from recbole_a2d.layers.session_readout import PositionReadout
@@ -29,7 +30,7 @@ class GCEGNN(FullRanking):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         dim = whole_number(config, "embedding_size", 1)
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.local_attention = TypedGraphAttention(dim)
         self.global_attention = GlobalNeighborEncoder(
             dim, whole_number(config, "hops", 1), config["dropout_gcn"]
@@ -55,7 +56,7 @@ class GCEGNN(FullRanking):
         local = self.local_attention(items, graph.edge_types())
         context = masked_mean(graph.at_clicks(items), mask)
         around = self.global_attention(
-            self.item_embedding.weight, context, graph.nodes, (self.neighbors, self.counts)
+            self.item_embedding, context, graph.nodes, (self.neighbors, self.counts)
         )
         nodes = self.local_dropout(local) + self.global_dropout(around)
         clicks = graph.at_clicks(nodes)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.layers.category_draws import CategoryDraws
 from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.mirror import (
     AttributeAggregator,
     MirrorLayer,
@@ -39,7 +40,7 @@ class MGS(FullRanking):
         dim = whole_number(config, "embedding_size", 1)
         self.contrast_weight: float = config["contrast_weight"]
         self.contrast_temperature = config["contrast_temperature"]
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.attribute = AttributeAggregator(dim)
         layers = whole_number(config, "layers", 1)
         self.mirror_layers = nn.ModuleList(MirrorLayer(dim) for _ in range(layers))
@@ -77,8 +78,10 @@ class MGS(FullRanking):
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Cross-entropy plus the weighted contrast, scalar."""
-        vectors, contrast = self.encode(interaction[self.ITEM_SEQ])
-        loss = full_softmax_loss(vectors, self.candidates(), interaction[self.POS_ITEM_ID])
+        targets = interaction[self.POS_ITEM_ID]
+        with self.item_embedding.loss():
+            vectors, contrast = self.encode(interaction[self.ITEM_SEQ])
+            loss = full_softmax_loss(vectors, self.candidates(), targets)
         return loss + self.contrast_weight * contrast
 
     def _mirrors(self, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

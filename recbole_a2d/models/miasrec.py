@@ -14,6 +14,7 @@ from recbole_a2d.layers.frequency_embedding import FrequencyEmbedding
 from recbole_a2d.layers.highway import Highway
 from recbole_a2d.layers.intent_selection import IntentSelection
 from recbole_a2d.layers.intent_softmax import intent_scores, intent_softmax_loss
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.level_pooling import last_clicks
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
 from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable
@@ -37,7 +38,7 @@ class MiaSRec(FullRanking):
         super().__init__(config, dataset)
         dim = whole_number(config, "embedding_size", 1)
         self.max_length = dataset.max_length
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.position = nn.Embedding(self.max_length + 1, dim)
         self.frequency = FrequencyEmbedding(dim, whole_number(config, "max_repeat", 1))
         self.norm = nn.LayerNorm(dim, eps=1e-12)
@@ -94,7 +95,7 @@ class MiaSRec(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, features dropped before normalising, ``[n_items, D]``."""
-        return unit_rows(self.item_dropout(self.item_embedding.weight))
+        return unit_rows(self.item_dropout(self.item_embedding.candidates))
 
     def score_parts(self, interaction: Interaction) -> tuple[Tensor, Tensor, Tensor]:
         """Intents, which are kept, and base vector: the score is the best dot product + base's.
@@ -114,8 +115,10 @@ class MiaSRec(FullRanking):
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Mean cross-entropy over all items, scalar."""
-        parts = self.score_parts(interaction)
-        return intent_softmax_loss(*parts, self.candidates(), interaction[self.POS_ITEM_ID])
+        targets = interaction[self.POS_ITEM_ID]
+        with self.item_embedding.loss():
+            parts = self.score_parts(interaction)
+            return intent_softmax_loss(*parts, self.candidates(), targets)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, n_items]``; column 0 is the pad's and means nothing."""

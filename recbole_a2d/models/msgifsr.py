@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recbole_a2d.layers.consecutive_units import UnitLevel, consecutive_units
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.intent_units import UnitEncoder, UnitGraphLayer, UnitReadout
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.repeat_mixture import all_log_probabilities, target_log_probability
 from recbole_a2d.layers.segments import take
 from recbole_a2d.layers.session_graph import build_session_graph
@@ -34,7 +35,7 @@ class MSGIFSR(FullRanking):
         heads, layers = whole_number(config, "heads", 1), whole_number(config, "layers", 1)
         self.order = order
         self.scale: float = config["score_scale"]
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.encoder = UnitEncoder(dim, order, config["dropout"])
         self.graph_layers = nn.ModuleList(
             UnitGraphLayer(dim, order, heads, config["dropout"]) for _ in range(layers)
@@ -59,7 +60,7 @@ class MSGIFSR(FullRanking):
     def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
         """Unit session vectors of the scored granularities; ``[B, T], [B] -> [B, K, D]``."""
         levels = consecutive_units(item_seq, self.order)
-        vectors = self.encoder(self.item_embedding.weight, levels)
+        vectors = self.encoder(self.item_embedding, levels)
         for layer in self.graph_layers:
             vectors = layer(vectors, levels, len(item_seq))
         return torch.stack(self._read(vectors, levels), dim=1)
@@ -74,10 +75,14 @@ class MSGIFSR(FullRanking):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, ``[n_items, D]``."""
-        return unit_rows(self.item_embedding.weight)
+        return unit_rows(self.item_embedding.candidates)
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Mean negative log-probability of the targets, scalar."""
+        with self.item_embedding.loss():
+            return self._loss(interaction)
+
+    def _loss(self, interaction: Interaction) -> Tensor:
         vectors, table = self.session_vectors(interaction), self.candidates()
         targets = interaction[self.POS_ITEM_ID]
         if self.scored == 1 and self.split is None:

@@ -16,6 +16,7 @@ from recbole_a2d.layers.graph_infomax import (
     fitted_vectors,
     shuffled_nodes,
 )
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import position_from_end, prefix_mask
 from recbole_a2d.layers.recency_readout import RecencyReadout
 from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable
@@ -37,7 +38,7 @@ class MTD(FullRanking):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         dim = whole_number(config, "embedding_size", 1)
-        self.item_embedding = nn.Embedding(self.n_items, dim, padding_idx=0)
+        self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.max_position = whole_number(config, "max_position", 1)
         self.position = nn.Embedding(self.max_position + 1, dim, padding_idx=0)
         self.dropout = nn.Dropout(config["dropout"])
@@ -96,9 +97,9 @@ class MTD(FullRanking):
 
     def candidates(self) -> Tensor:
         """Item table ``[n_items, D]``, with the graph's vectors added if so asked."""
-        table: Tensor = self.item_embedding.weight
         if self.score_table == "item" or self.infomax is None:
-            return table
+            return super().candidates()
+        table: Tensor = self.item_embedding.weight
         nodes = torch.arange(self.n_items, device=table.device)
         around: Tensor = self.infomax.encode(self.graph, table, nodes)
         return table + around

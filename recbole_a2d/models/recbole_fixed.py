@@ -15,6 +15,7 @@ from recbole.data.interaction import Interaction
 from recbole.model import sequential_recommender as stock
 from torch import Tensor
 
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.session_graph import build_session_graph, trim
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of
@@ -26,6 +27,7 @@ class _Fixed(FullRanking):
     def __init__(self, config: Any, dataset: Any) -> None:
         one_of(config, "loss_type", ("CE",))
         super().__init__(config, dataset)
+        self.item_embedding = ItemEmbedding.of(self.item_embedding)
         self.zero_pad_row()
 
 
@@ -83,4 +85,4 @@ class CORE(_Fixed, stock.CORE):
 
     def candidates(self) -> Tensor:
         """Unit item vectors, with dropout while training, ``[n_items, D]``."""
-        return unit_rows(self.item_dropout(self.item_embedding.weight))
+        return unit_rows(self.item_dropout(self.item_embedding.candidates))

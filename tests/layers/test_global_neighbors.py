@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from recbole_a2d.layers.global_neighbors import (
     SessionAwareAggregator,
     expand,
 )
+from recbole_a2d.layers.segments import take
 
 NODES = torch.tensor([[3, 1, 0], [2, 0, 0], [1, 2, 4], [0, 0, 0]])
 NEIGHBORS = torch.tensor([[0, 0], [2, 3], [1, 0], [4, 1], [0, 0]])
@@ -80,7 +83,7 @@ def test_encoder_against_recursion(hops: int) -> None:
         layer = encoder.aggregators[depth - 1]
         return plain_aggregate(layer, sessions[b], state(b, item, depth - 1), around)
 
-    result = encoder(table, sessions, NODES, (NEIGHBORS, WEIGHTS))
+    result = encoder(partial(take, table), sessions, NODES, (NEIGHBORS, WEIGHTS))
     for b in range(4):
         for slot in range(3):
             item = int(NODES[b, slot])

@@ -231,6 +231,13 @@ class Checks:
         assert dead <= set(unused)
         assert model.item_embedding.weight.grad[0].abs().sum() == 0
 
+    def gradients(self, model: Any) -> dict[str, Tensor]:
+        """Gradient of every parameter on one batch, the same dropout every time."""
+        model.train()
+        torch.manual_seed(5)
+        model.calculate_loss(batch_of(self.prefixes, [4, 10, 9, 4, 1])).backward()
+        return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
     def trains_in_bfloat16(self, model: Any) -> None:
         model.train()
         with torch.autocast("cpu", torch.bfloat16):

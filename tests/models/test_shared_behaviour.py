@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.model_list import MODELS
 from recbole_a2d.registry import trained_models
 
@@ -75,6 +77,17 @@ def test_predict_is_a_column_of_the_ranking(name: str, small: Any, tiny_batch: A
 @EVERY_TRAINED_MODEL
 def test_gradients_reach_all_parameters(name: str, small: Any, checks: Any) -> None:
     checks.gradients_reach_all(small(name), WITHOUT_GRADIENT.get(name, []))
+
+
+@EVERY_TRAINED_MODEL
+def test_look_ups_share_the_gradient_of_the_scores(
+    name: str, small: Any, checks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [small(name), small(name)]
+    both[1].load_state_dict(both[0].state_dict())
+    shared = checks.gradients(both[0])
+    monkeypatch.setattr(ItemEmbedding, "loss", lambda _: nullcontext())
+    torch.testing.assert_close(shared, checks.gradients(both[1]), rtol=1e-4, atol=1e-6)
 
 
 @EVERY_TRAINED_MODEL
