@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import torch
 
 from benchmarks.__main__ import describe_machine
 from benchmarks.data import experiment_data, generated, settings
+from benchmarks.memory import peak_memory
 from recbole_a2d.experiment import build_model
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -179,12 +179,6 @@ def measure(folder: Path) -> Point:
         ranking=ranking,
         peak=peak_memory(),
     )
-
-
-def peak_memory() -> int:
-    """Highest resident memory of this process so far, in bytes."""
-    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kib if sys.platform == "darwin" else 1024 * kib
 
 
 def least(work: Callable[[], object]) -> float:
