@@ -44,13 +44,19 @@ def generated(folder: Path, *, items: int = 1, sessions: int = 1) -> Path:
 def _clicks(
     random: np.random.Generator, letter: str, sessions: int, items: int, *, every_item: bool = False
 ) -> Clicks:
-    """Sessions that stay within six items of where they start; low numbers start more often."""
+    """Sessions that stay within six items of where they start; low numbers start more often.
+
+    With ``every_item`` the first sessions begin with two items each, until all have been clicked.
+    """
     lengths = np.minimum(1 + random.geometric(1 / MORE_CLICKS, sessions), LONGEST)
     starts = (items * random.random(sessions) ** 2).astype(np.int64)
     steps = random.integers(-6, 7, lengths.sum())
-    flat = (np.repeat(starts, lengths) + steps) % items
+    first = np.concatenate([[0], lengths.cumsum()[:-1]])
     if every_item:
-        flat[random.choice(len(flat), items, replace=False)] = np.arange(items)
+        pairs = np.arange(0, items, 2)
+        starts[: len(pairs)] = pairs
+        steps[first[: len(pairs)]], steps[first[: len(pairs)] + 1] = 0, 1
+    flat = (np.repeat(starts, lengths) + steps) % items
     names = np.array([f"{letter}{number}" for number in range(sessions)], dtype=object)
     times = 600.0 * np.repeat(np.arange(sessions), lengths)
     return Clicks(Sessions.from_lengths(flat, lengths), names, times)

@@ -4,6 +4,7 @@
 
     python -m benchmarks.scaling                                # the table of docs/scaling.md
     python -m benchmarks.scaling --clicks 1e8 --items 1e7       # ... and an estimate
+    python -m benchmarks.scaling --candidates 4096              # with a softmax over so many items
 
 Every point is a process of its own on made-up sessions, so many times Diginetica's items and
 sessions. A point that ``--out`` holds already is not measured again, unless ``--again``: then the
@@ -109,13 +110,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/scaling.json"))
     parser.add_argument("--clicks", type=float, help="estimate for so many training clicks")
     parser.add_argument("--items", type=float, help="... and items")
+    parser.add_argument("--candidates", type=int, default=0, help="train_candidates (0: all items)")
     parser.add_argument("--again", action="store_true", help="measure known points once more")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure is not None:
-        print(json.dumps(asdict(measure(given.measure))))
+        print(json.dumps(asdict(measure(given.measure, given.candidates))))
         return
-    points = all_points(given.points.split(","), given.out, again=given.again)
+    points = all_points(given.points.split(","), given.candidates, given.out, again=given.again)
     print(table(points))
     costs = Costs.of(points)
     print(cost_lines(costs))
@@ -123,9 +125,10 @@ def main() -> None:
         print(estimate(costs, points[0], given.clicks, given.items))
 
 
-def all_points(names: list[str], out: Path, *, again: bool = False) -> list[Point]:
+def all_points(names: list[str], candidates: int, out: Path, *, again: bool = False) -> list[Point]:
     """The points by name, from the file or measured now and added to it."""
     known = json.loads(out.read_text())["points"] if out.exists() else {}
+    names = [f"{name}:{candidates}" if candidates else name for name in names]
     for name in names:
         if again or name not in known:
             found = measured(name)
@@ -138,18 +141,20 @@ def all_points(names: list[str], out: Path, *, again: bool = False) -> list[Poin
 
 def measured(name: str) -> dict[str, float]:
     """One point, by a process of its own."""
-    items, sessions = map(int, name.split("x"))
+    size, _, candidates = name.partition(":")
+    items, sessions = map(int, size.split("x"))
     with tempfile.TemporaryDirectory() as place:
         folder = generated(Path(place) / "made-up", items=items, sessions=sessions)
         command = [sys.executable, "-m", "benchmarks.scaling", "--measure", str(folder)]
+        command += ["--candidates", candidates or "0"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     print(f"{name}: {done.stdout.strip()}", file=sys.stderr, flush=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure(folder: Path) -> Point:
+def measure(folder: Path, candidates: int = 0) -> Point:
     """Load, train some steps, rank some rows."""
-    config = settings(folder, "A2DMTL")
+    config = settings(folder, "A2DMTL", train_candidates=candidates)
     started = time.perf_counter()
     dataset = experiment_data(folder, config).select
     rows = len(dataset.train_rows)

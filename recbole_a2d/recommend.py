@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def _threads_for(scores: int) -> Iterator[None]:
         torch.set_num_threads(usual)
 
 
+class ItemIds(dict[str, int]):
+    """Number of every raw item id; 0 for those that training never saw."""
+
+    def __missing__(self, token: str) -> int:
+        return 0
+
+
 class Recommender:
     """A saved run, ready to answer.
 
@@ -105,7 +113,8 @@ class Recommender:
         self.device = torch.device(self.config["device"])
         self.dtype = choose_precision(self.config["precision"], self.device)
         self.model = self._build().to(self.device).eval()
-        self.id_of_token = {token: i for i, token in enumerate(self.dataset.item_tokens) if i > 0}
+        tokens = self.dataset.item_tokens
+        self.id_of_token = ItemIds((token, i) for i, token in enumerate(tokens) if i > 0)
         self.popularity = np.bincount(self.dataset.train.items, minlength=self.dataset.n_items)
         self.by_popularity = np.argsort(-self.popularity[1:], kind="stable") + 1
         self._order = PopularityOrder.of(torch.from_numpy(self.by_popularity).to(self.device))
@@ -186,8 +195,10 @@ class Recommender:
         items, values = top_items(scores, k, self._order)
         tokens = self.dataset.item_tokens[items.cpu().numpy()].tolist()
         for row, names, numbers in zip(row_ids, tokens, values.tolist(), strict=True):
-            left = sum(number > -np.inf for number in numbers) if seen is not None else k
-            answers[row] = Recommendation(names[:left], numbers[:left], unknown.get(row, []))
+            if seen is not None:
+                left = sum(number > -np.inf for number in numbers)
+                names, numbers = names[:left], numbers[:left]
+            answers[row] = Recommendation(names, numbers, unknown.get(row) or [])
 
     @torch.no_grad()
     def scores(self, batch: Any) -> Tensor:
@@ -201,14 +212,12 @@ class Recommender:
 
     def code(self, sessions: Sequence[Sequence[Any]]) -> Sessions:
         """Item ids (0 where unknown), and one more click 0 a session in the target's place."""
-        number = self.id_of_token.get
+        clicks = map(str, chain.from_iterable(sessions))
         lengths = np.fromiter(map(len, sessions), np.int64, len(sessions)) + 1
         coded = Sessions.from_lengths(np.zeros(lengths.sum(), np.int64), lengths)
         clicked = np.ones(len(coded.items), bool)
         clicked[coded.offsets[1:] - 1] = False
-        coded.items[clicked] = np.fromiter(
-            (number(str(word), 0) for words in sessions for word in words), np.int64
-        )
+        coded.items[clicked] = np.fromiter(map(self.id_of_token.__getitem__, clicks), np.int64)
         return coded
 
     def rows(self, coded: Sessions) -> PrefixRows:

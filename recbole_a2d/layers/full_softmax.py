@@ -29,6 +29,9 @@ _NOTHING = -40.0
 """Scores so far below the highest count as this far. Products of their exponentials would be
 denormal numbers, on which a processor is far slower; exp(-40) times a million items is nothing."""
 
+_LEAST_SUM = 1e-20
+"""Sums of exponentials above this lose no digits to denormal numbers."""
+
 
 def working_dtype(tensor: Tensor) -> torch.dtype:
     """The precision that autocast asks for on the tensor's device, else the tensor's own."""
@@ -51,11 +54,17 @@ def all_scores(session_vectors: Tensor, item_table: Tensor) -> Tensor:
 def log_sums(scores: Tensor) -> Tensor:
     """log sum exp over the candidates of each row; ``[B, N + 1]`` (column 0 the pad's) -> ``[B]``.
 
-    A few rows at a time, so that their exponentials never leave the cache.
+    A few rows at a time, so that their exponentials never leave the cache. Nearly always they fit
+    into float32 as they are; a row whose sum does not is summed again, its maximum subtracted.
     """
     rows, items = scores.shape
     parts = row_chunks(rows, items * scores.element_size(), _CHUNK_BYTES)
-    return torch.cat([scores[part, 1:].logsumexp(1) for part in parts])
+    sums = torch.cat([scores[part, 1:].exp().sum(1) for part in parts])
+    result = sums.log()
+    off = ~((sums > _LEAST_SUM) & sums.isfinite())
+    if bool(off.any()):
+        result[off] = scores[off, 1:].logsumexp(1)
+    return result
 
 
 def full_softmax_loss(

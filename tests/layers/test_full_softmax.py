@@ -8,7 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d.layers import full_softmax
-from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
+from recbole_a2d.layers.full_softmax import (
+    all_scores,
+    full_softmax_loss,
+    log_sums,
+    softmax_bce_loss,
+)
 
 
 def example(rows: int = 40, items: int = 30, dim: int = 8) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,3 +102,15 @@ def test_bce_as_printed() -> None:
     assert softmax_bce_loss(sessions, table, targets).item() == pytest.approx(
         expected / 3, rel=1e-4
     )
+
+
+def test_log_sums_of_any_size() -> None:
+    torch.manual_seed(0)
+    shift = torch.tensor([[0.0], [1000.0], [-1000.0], [-60.0]])
+    scores = 3 * torch.randn(4, 50) + shift
+    scores[:, 0] = 1e9  # the pad's
+    expected = scores[:, 1:].double().exp().sum(1).log()
+    expected[1:3] = (scores[1:3, 1:] - shift[1:3]).double().exp().sum(1).log() + shift[1:3, 0]
+    torch.testing.assert_close(log_sums(scores).double(), expected, rtol=1e-6, atol=1e-5)
+    scores[2, 7] = torch.nan
+    assert log_sums(scores).isnan().tolist() == [False, False, True, False]
