@@ -12,14 +12,14 @@ spent on turning them into probabilities.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from recbole_a2d.layers.chunks import row_chunks
-from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient
+from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient, zeros_to_infinity
 
 _CHUNK_BYTES = 1 << 20
 """Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
@@ -154,28 +154,43 @@ class _FullSoftmax(torch.autograd.Function):
         return sessions, table, None, share, rest, None
 
 
-@dataclass
 class _Candidates:
     """The item table without the pad, some items at a time, in the working precision.
 
-    Attributes:
+    Args:
         vectors: ``[N, D]``.
         unit: whether they are divided by their lengths.
         dtype: to work in.
+
+    Attributes:
+        lengths: of the vectors, ``[N, 1]``, known after :meth:`measured`; None where not wanted.
     """
 
-    vectors: Tensor
-    unit: bool
-    dtype: torch.dtype
+    def __init__(self, vectors: Tensor, unit: bool, dtype: torch.dtype) -> None:
+        self.vectors, self.dtype = vectors, dtype
+        self.lengths = vectors.new_empty(len(vectors), 1) if unit else None
+
+    def measured(self, items: slice) -> Tensor:
+        """The same as :meth:`part`, on the first pass over the table."""
+        vectors = self.vectors[items]
+        if self.lengths is not None:
+            vectors, self.lengths[items] = unit_vectors(vectors)
+        return vectors.to(self.dtype)
 
     def part(self, items: slice | Tensor) -> Tensor:
         """Vectors as they are multiplied with, ``[C, D]``."""
         vectors = self.vectors[items]
-        return (unit_vectors(vectors)[0] if self.unit else vectors).to(self.dtype)
+        return (vectors if self.lengths is None else vectors / self.lengths[items]).to(self.dtype)
+
+    def found_zeros(self) -> bool:
+        """After the first pass: whether it divided by a length of 0 and has to be repeated."""
+        return self.lengths is not None and zeros_to_infinity(self.lengths)
 
     def gradient(self, grad: Tensor, items: slice | Tensor) -> Tensor:
         """Gradient of the table's rows from that of :meth:`part`; ``[C, D] -> [C, D]``."""
-        return unit_vectors_gradient(grad, self.vectors[items]) if self.unit else grad
+        if self.lengths is None:
+            return grad
+        return unit_vectors_gradient(grad, self.vectors[items], self.lengths[items])
 
 
 class _Softmax:
@@ -195,22 +210,24 @@ class _Softmax:
         rows, (items, dim) = len(sessions), candidates.vectors.shape
         self.chunks = list(row_chunks(items, 4 * max(rows, dim), _CHUNK_BYTES, least=64))
         self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
-        highest, sums = self._exponentiate()
+        highest, sums = self._exponentiate(candidates.measured)
+        if candidates.found_zeros():
+            highest, sums = self._exponentiate(candidates.part)
         total = (highest + sums.log()).logsumexp(0)
         self.factors = (highest - total).exp_()
         self.factors[highest - total < _NOTHING] = 0
         self.targets = candidates.part(self.classes).float()
         self.losses = total - torch.linalg.vecdot(sessions, self.targets)
 
-    def _exponentiate(self) -> tuple[Tensor, Tensor]:
+    def _exponentiate(self, vectors: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
         """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
         turned = self.sessions.T.to(self.candidates.dtype)
         highest = self.sessions.new_zeros(len(self.chunks), len(self.sessions))
         sums = torch.empty_like(highest)
         longest = torch.linalg.vector_norm(self.sessions, dim=1).max()
-        small = self.candidates.unit and bool(longest <= _SMALL)
+        small = self.candidates.lengths is not None and bool(longest <= _SMALL)
         for number, items in enumerate(self.chunks):
-            kept = torch.mm(self.candidates.part(items), turned, out=self.exponentials[items])
+            kept = torch.mm(vectors(items), turned, out=self.exponentials[items])
             scores = kept.float()
             if not small:
                 torch.amax(scores, 0, out=highest[number])

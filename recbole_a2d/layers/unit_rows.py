@@ -23,7 +23,7 @@ def unit_rows(table: Tensor) -> Tensor:
 
 
 def unit_vectors(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors divided by their lengths, and the lengths; zero vectors stay zero.
+    """Vectors divided by their lengths, and the lengths; a zero vector becomes NaN.
 
     By the kernel of torch's weight normalisation, which reads the vectors once.
 
@@ -31,38 +31,47 @@ def unit_vectors(vectors: Tensor) -> tuple[Tensor, Tensor]:
         ``[N, D]`` -> ``[N, D]``, ``[N, 1]``; float32.
     """
     units, lengths = torch.ops.aten._weight_norm_interface(vectors, _ones(vectors))
-    return _without_nan(units, lengths), lengths
+    return units, lengths
 
 
-def unit_vectors_gradient(grad: Tensor, vectors: Tensor, lengths: Tensor | None = None) -> Tensor:
+def zeros_to_infinity(lengths: Tensor) -> bool:
+    """Make a length of 0 infinite, so that a zero vector divided by it stays zero.
+
+    Returns:
+        Whether there was any.
+    """
+    zero = lengths == 0
+    found = bool(zero.any())
+    if found:
+        lengths.masked_fill_(zero, torch.inf)
+    return found
+
+
+def unit_vectors_gradient(grad: Tensor, vectors: Tensor, lengths: Tensor) -> Tensor:
     """Gradient of vectors, given that of their units: ``(g - (g . u) u) / length``.
 
     What points along a vector would change its length alone, which is given.
 
     Args:
         grad, vectors: ``[N, D]``.
-        lengths: as :func:`unit_vectors` found them, ``[N, 1]``; None: to be computed.
+        lengths: of the vectors, ``[N, 1]``; infinite for zero vectors, whose gradient is zero.
     """
-    if lengths is None:
-        lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    of_vectors, _ = torch.ops.aten._weight_norm_interface_backward(
+    of_vectors: Tensor = torch.ops.aten._weight_norm_interface_backward(
         grad, vectors, _ones(vectors), lengths, 0
-    )
-    return _without_nan(of_vectors, lengths)
+    )[0]
+    return of_vectors
 
 
 def _ones(vectors: Tensor) -> Tensor:
     return vectors.new_ones(len(vectors), 1)
 
 
-def _without_nan(values: Tensor, lengths: Tensor) -> Tensor:
-    return values.nan_to_num_() if len(lengths) and bool(lengths.min() == 0) else values
-
-
 class _UnitRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor) -> Tensor:
         units, lengths = unit_vectors(table)
+        if zeros_to_infinity(lengths):
+            units.nan_to_num_()
         ctx.save_for_backward(table, lengths)
         return units
 

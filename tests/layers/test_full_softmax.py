@@ -114,3 +114,20 @@ def test_log_sums_of_any_size() -> None:
     torch.testing.assert_close(log_sums(scores).double(), expected, rtol=1e-6, atol=1e-5)
     scores[2, 7] = torch.nan
     assert log_sums(scores).isnan().tolist() == [False, False, True, False]
+
+
+def test_a_zero_vector_among_cosines() -> None:
+    torch.manual_seed(0)
+    sessions = torch.randn(5, 3, requires_grad=True)
+    table = torch.randn(9, 3).index_fill(0, torch.tensor([0, 4]), 0.0).requires_grad_()
+    targets = torch.tensor([1, 8, 3, 4, 2])
+    loss = full_softmax_loss(sessions, table, targets, unit_items=True)
+    expected = F.cross_entropy(sessions @ F.normalize(table, dim=1)[1:].T, targets - 1)
+    torch.testing.assert_close(loss, expected)
+    (of_sessions, of_table), wanted = (
+        torch.autograd.grad(value, [sessions, table]) for value in (loss, expected)
+    )
+    torch.testing.assert_close(of_sessions, wanted[0])
+    others = [row for row in range(9) if row != 4]
+    torch.testing.assert_close(of_table[others], wanted[1][others])
+    assert not of_table[4].any()
