@@ -112,8 +112,8 @@ def batch(recommender: Recommender, sessions: list[list[str]]) -> float:
 
 
 def score_all(recommender: Recommender, rows: PrefixRows) -> None:
-    """Scores of all items for every row, thrown away."""
-    for part in PrefixLoader(rows, recommender.sessions_at_once, shuffle=False):
+    """Scores of all items for every row, a batch as a whole as RecBole asks for, thrown away."""
+    for part in PrefixLoader(rows, int(recommender.config["eval_batch_size"]), shuffle=False):
         recommender.scores(part)
 
 

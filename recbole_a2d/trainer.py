@@ -27,6 +27,7 @@ from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.memory import prepare_process
 from recbole_a2d.optimizer import adam, sparse_parameters
 from recbole_a2d.precision import autocast, choose_precision
+from recbole_a2d.scoring import score_parts
 
 IntArray = NDArray[np.int64]
 
@@ -275,13 +276,14 @@ class SessionTrainer(Trainer):
         return distributed.sum_over_processes(ranks)
 
     def _rank_batch(self, interaction: Any) -> IntArray:
-        model: Any = self.model
         batch = interaction.to(self.device)
         with autocast(self.dtype, self.device):
-            scores = model.full_sort_predict(batch)
-        scores = scores.view(len(batch), -1)
-        ranks: IntArray = target_ranks(scores, batch["item_id"]).cpu().numpy()
-        return ranks
+            ranks = [
+                target_ranks(scores, batch["item_id"][rows])
+                for rows, scores in score_parts(self.model, batch)
+            ]
+        found: IntArray = torch.cat(ranks).cpu().numpy()
+        return found
 
     def evaluate(
         self,

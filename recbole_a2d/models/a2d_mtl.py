@@ -55,6 +55,7 @@ from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import whole_number
 from recbole_a2d.models.neighbours.votes import SessionVotes
+from recbole_a2d.scoring import Scorer
 
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
@@ -91,6 +92,25 @@ class Encoded:
     read: ReadSession | None
     mask: Tensor
     mixed: Mixed | None = None
+
+
+@dataclass
+class _Answer:
+    """What the parts of a mixed answer are made from.
+
+    Attributes:
+        prefixes, lengths: ``[B, T]``, ``[B]``.
+        of_category: log-probabilities of the categories, ``[B, M + 1]``, where they are mixed in.
+    """
+
+    prefixes: Tensor
+    lengths: Tensor
+    of_category: Tensor | None
+
+    def part(self, rows: slice) -> _Answer:
+        """Some of the rows."""
+        of_category = None if self.of_category is None else self.of_category[rows]
+        return _Answer(self.prefixes[rows], self.lengths[rows], of_category)
 
 
 class A2DMTL(SequentialRecommender):
@@ -439,31 +459,41 @@ class A2DMTL(SequentialRecommender):
         Where the answer is a mixture they are probabilities, or their logarithms up to a constant
         of each row where the session's own items are its only other part.
         """
+        return self.scorer(interaction)(slice(None))
+
+    def scorer(self, interaction: Interaction) -> Scorer:
+        """What makes those scores for some of the batch's rows."""
         categories, table, score_table = self._tables()
         encoded = self.encode(interaction, categories, ItemVectors(table))
-        scores = all_scores(self.score_vectors(encoded), score_table)
-        if encoded.mixed is None:
-            return scores
-        if self.popularity is None and self.votes is None:
-            return point_scores(scores, encoded.mixed, interaction[self.ITEM_SEQ], encoded.mask)
-        return self._mix(interaction, encoded, scores)
+        vectors = self.score_vectors(encoded)
+        of_category = None if self.popularity is None else self._log_categories(encoded)
+        answer = _Answer(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], of_category)
 
-    def _mix(self, interaction: Interaction, encoded: Encoded, scores: Tensor) -> Tensor:
+        def scores(rows: slice) -> Tensor:
+            of_rows = all_scores(vectors[rows], score_table)
+            if encoded.mixed is None:
+                return of_rows
+            mixed = Mixed(*(part[rows] for part in encoded.mixed))
+            if self.popularity is None and self.votes is None:
+                return point_scores(of_rows, mixed, answer.prefixes[rows], encoded.mask[rows])
+            return self._mix(answer.part(rows), mixed, of_rows)
+
+        return scores
+
+    def _mix(self, answer: _Answer, mixed: Mixed, scores: Tensor) -> Tensor:
         """Probabilities of all items by all parts, ``[B, N + 1]``; overwrites the scores."""
-        assert encoded.mixed is not None
         scores[:, 0] = -torch.inf
-        shares = iter(encoded.mixed.log_shares.exp().unbind(1))
-        mixed = scores.softmax(1).mul_(next(shares).unsqueeze(1))
-        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        shares = iter(mixed.log_shares.exp().unbind(1))
+        result = scores.softmax(1).mul_(next(shares).unsqueeze(1))
         if self.switches["mix_own_items"]:
-            point(mixed, encoded.mixed.pointer, prefixes, next(shares))
+            point(result, mixed.pointer, answer.prefixes, next(shares))
         if self.popularity is not None:
-            of_category = self._log_categories(encoded)
-            assert of_category is not None
-            self.popularity.add_to(mixed, of_category, next(shares))
+            assert answer.of_category is not None
+            self.popularity.add_to(result, answer.of_category, next(shares))
         if self.votes is not None:
-            mixed.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
-        return mixed
+            votes = self.votes(answer.prefixes, answer.lengths)
+            result.addcmul_(votes, next(shares).unsqueeze(1))
+        return result
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
         """Category, item and score table; kept while ranking, dropped by on_epoch_start."""

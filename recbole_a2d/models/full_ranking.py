@@ -12,6 +12,7 @@ from torch import Tensor
 from recbole_a2d.errors import UserError
 from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
 from recbole_a2d.layers.item_embedding import ItemEmbedding
+from recbole_a2d.scoring import Scorer
 
 
 class FullRanking(SequentialRecommender):
@@ -45,9 +46,14 @@ class FullRanking(SequentialRecommender):
             vectors = self.session_vectors(interaction)
             return full_softmax_loss(vectors, self.candidates(), targets)
 
+    def scorer(self, interaction: Interaction) -> Scorer:
+        """What scores all items for some of the batch's rows; column 0 means nothing."""
+        vectors, candidates = self.session_vectors(interaction), self.candidates()
+        return lambda rows: all_scores(vectors[rows], candidates)
+
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, n_items]``; column 0 is the pad's and means nothing."""
-        return all_scores(self.session_vectors(interaction), self.candidates())
+        return self.scorer(interaction)(slice(None))
 
     def predict(self, interaction: Interaction) -> Tensor:
         """Score of the item named in each row, ``[B]``."""

@@ -21,6 +21,7 @@ from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readab
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of, whole_number
 from recbole_a2d.models.heads import dividing_heads
+from recbole_a2d.scoring import Scorer
 
 _WHOLE_SESSION = -1
 """Stands for the mean of the session where item ids are counted; no item has it."""
@@ -120,9 +121,10 @@ class MiaSRec(FullRanking):
             parts = self.score_parts(interaction)
             return intent_softmax_loss(*parts, self.candidates(), targets)
 
-    def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of all items, ``[B, n_items]``; column 0 is the pad's and means nothing."""
-        return intent_scores(*self.score_parts(interaction), self.candidates())
+    def scorer(self, interaction: Interaction) -> Scorer:
+        """What scores all items for some of the batch's rows; column 0 means nothing."""
+        (intents, kept, base), candidates = self.score_parts(interaction), self.candidates()
+        return lambda rows: intent_scores(intents[rows], kept[rows], base[rows], candidates)
 
 
 def _alpha(config: Any) -> float | None:

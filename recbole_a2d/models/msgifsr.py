@@ -18,6 +18,7 @@ from recbole_a2d.layers.segments import take
 from recbole_a2d.layers.session_graph import build_session_graph
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, whole_number
+from recbole_a2d.scoring import Scorer
 
 
 class MSGIFSR(FullRanking):
@@ -105,10 +106,13 @@ class MSGIFSR(FullRanking):
         )
         return log_probability.view(-1, count)
 
-    def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Log-probabilities of all items, ``[B, n_items]``; column 0 means nothing."""
+    def scorer(self, interaction: Interaction) -> Scorer:
+        """What gives log-probabilities of all items for some rows; column 0 means nothing."""
         vectors, table = self.session_vectors(interaction), self.candidates()
         nodes = build_session_graph(interaction[self.ITEM_SEQ]).nodes
+        return lambda rows: self._log_probabilities(vectors[rows], table, nodes[rows])
+
+    def _log_probabilities(self, vectors: Tensor, table: Tensor, nodes: Tensor) -> Tensor:
         parts = (
             weight + all_log_probabilities(self.scale * vector, table, nodes, self._split(vector))
             for vector, weight in zip(vectors.unbind(1), self._log_mixture(), strict=True)

@@ -15,6 +15,7 @@ import yaml
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_a2d import scoring
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
@@ -170,6 +171,16 @@ class Checks:
         with torch.no_grad():
             scores = model.full_sort_predict(batch_of(prefixes, width=width or None))
         return scores.float().reshape(len(prefixes), -1)[:, 1:]
+
+    def same_in_parts(self, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two rows at a time get the scores that all get together."""
+        monkeypatch.setattr(scoring, "_FEWEST", 2)
+        whole = self.scores(model, self.prefixes)
+        with torch.no_grad():
+            parts = list(scoring.score_parts(model, batch_of(self.prefixes), bytes_at_once=0))
+        if hasattr(model, "scorer"):
+            assert [rows.stop - rows.start for rows, _ in parts] == [2, 2, 1]
+        self.same(torch.cat([scores for _, scores in parts])[:, 1:].float(), whole)
 
     def same(self, scores: Tensor, others: Tensor) -> None:
         """Equal up to rounding, whatever the scale of the scores."""

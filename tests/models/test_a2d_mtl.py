@@ -47,7 +47,9 @@ def test_mixture_and_printed_loss_do_not_meet(build: Any) -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), EVERY_SWITCH)
-def test_every_switch_runs_and_differs(key: str, value: Any, build: Any, checks: Any) -> None:
+def test_every_switch_runs_and_differs(
+    key: str, value: Any, build: Any, checks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # the printed loss knows one softmax, not a mixture
     mixed = value != "bce_softmax"
     model = build(**{"mix_own_items": mixed, "mix_category": mixed, key: value})
@@ -55,6 +57,7 @@ def test_every_switch_runs_and_differs(key: str, value: Any, build: Any, checks:
     checks.trains_in_bfloat16(model)
     if not str(value).startswith("batch_"):
         checks.independent_of_other_rows(model)
+    checks.same_in_parts(model, monkeypatch)
 
 
 VARIANTS = sorted(path.stem for path in (properties_folder() / "variant").glob("*.yaml"))

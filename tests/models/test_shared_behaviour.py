@@ -47,6 +47,13 @@ def test_scores_depend_on_the_prefix(name: str, small: Any, checks: Any) -> None
 
 
 @EVERY_MODEL
+def test_scores_in_parts(
+    name: str, small: Any, checks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks.same_in_parts(small(name), monkeypatch)
+
+
+@EVERY_MODEL
 def test_unknown_items(name: str, small: Any, checks: Any) -> None:
     model = small(name)
     checks.ignores_unknown_items(model)
