@@ -58,6 +58,22 @@ class Recommendation:
     popular: bool = False
 
 
+@dataclass
+class _Request:
+    """What was asked for, and the answers so far by number of the session.
+
+    Attributes:
+        k: length of a list.
+        seen: the sessions, where their own items are left out.
+        unknown: raw ids that training never saw, by number of the session.
+    """
+
+    k: int
+    seen: Sessions | None
+    unknown: dict[int, list[str]]
+    answers: dict[int, Recommendation] = field(default_factory=dict)
+
+
 def recommend(
     run: Recommender | Path | str,
     sessions: Sequence[Sequence[Any]],
@@ -159,7 +175,7 @@ class Recommender:
             raise UserError(f"-k is {k}; a list needs at least one item")
         coded = self.code(sessions)
         unknown = self._unknown(sessions, coded)
-        answers: dict[int, Recommendation] = {}
+        request = _Request(k, coded if exclude_seen else None, unknown)
         rows = self.rows(coded)
         loader = PrefixLoader(rows, int(self.config["eval_batch_size"]), shuffle=False)
         quiet = None if len(rows) >= SHOW_PROGRESS_FROM else True
@@ -168,45 +184,32 @@ class Recommender:
                 known = batch["item_length"] > 0
                 batch = batch if bool(known.all()) else batch[known]
                 if len(batch) > 0:
-                    self._answer(batch, k, coded if exclude_seen else None, unknown, answers)
+                    self._answer(batch, request)
         return [
-            answers.get(row) or self._popular(k, unknown.get(row, []))
+            request.answers.get(row) or self._popular(k, unknown.get(row, []))
             for row in range(len(sessions))
         ]
 
     @torch.no_grad()
-    def _answer(
-        self,
-        batch: Any,
-        k: int,
-        seen: Sessions | None,
-        unknown: dict[int, list[str]],
-        answers: dict[int, Recommendation],
-    ) -> None:
+    def _answer(self, batch: Any, request: _Request) -> None:
         batch = batch.to(self.device)
         with autocast(self.dtype, self.device):
             for rows, scores in score_parts(self.model, batch, SCORE_BYTES_AT_ONCE):
-                self._list_best(scores, batch["row_id"][rows], k, seen, unknown, answers)
+                self._list_best(scores, batch["row_id"][rows].tolist(), request)
 
-    def _list_best(
-        self,
-        scores: Tensor,
-        row_ids: Tensor,
-        k: int,
-        seen: Sessions | None,
-        unknown: dict[int, list[str]],
-        answers: dict[int, Recommendation],
-    ) -> None:
+    def _list_best(self, scores: Tensor, row_ids: list[int], request: _Request) -> None:
+        seen = request.seen
         if seen is not None:
-            for place, row in enumerate(row_ids.tolist()):
+            for place, row in enumerate(row_ids):
                 scores[place, torch.from_numpy(seen[row]).to(self.device)] = -torch.inf
-        items, values = top_items(scores, k, self._order)
+        items, values = top_items(scores, request.k, self._order)
         tokens = self.dataset.item_tokens[items.cpu().numpy()].tolist()
-        for row, names, numbers in zip(row_ids.tolist(), tokens, values.tolist(), strict=True):
+        for row, names, numbers in zip(row_ids, tokens, values.tolist(), strict=True):
             if seen is not None:
                 left = sum(number > -np.inf for number in numbers)
                 names, numbers = names[:left], numbers[:left]
-            answers[row] = Recommendation(names, numbers, unknown.get(row) or [])
+            unknown = request.unknown.get(row) or []
+            request.answers[row] = Recommendation(names, numbers, unknown)
 
     @torch.no_grad()
     def scores(self, batch: Any) -> Tensor:
