@@ -51,9 +51,8 @@ def _clicks(
     lengths = np.minimum(1 + random.geometric(1 / MORE_CLICKS, sessions), LONGEST)
     starts = (items * random.random(sessions) ** 2).astype(np.int64)
     steps = random.integers(-6, 7, lengths.sum())
-    first = np.concatenate([[0], lengths.cumsum()[:-1]])
     if every_item:
-        pairs = np.arange(0, items, 2)
+        pairs, first = np.arange(0, items, 2), lengths.cumsum() - lengths
         starts[: len(pairs)] = pairs
         steps[first[: len(pairs)]], steps[first[: len(pairs)] + 1] = 0, 1
     flat = (np.repeat(starts, lengths) + steps) % items

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import torch
 
 from benchmarks.data import generated
 from benchmarks.steps import model_step
+from benchmarks.timing import medians_in_turn
 from recbole_a2d import distributed
 
 STEPS = 12
@@ -46,15 +45,9 @@ def main() -> None:
 
 
 def step_seconds(folder: Path, batch: int) -> float:
-    """Median seconds of a step of all processes."""
+    """Median seconds of a step, at whose end the processes have waited for each other."""
     step = model_step(folder, "A2DMTL", train_batch_size=batch)
-    times = []
-    for _ in range(2 + STEPS):
-        distributed.wait_for_all()
-        started = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[2:])
+    return medians_in_turn({"": step}, STEPS)[""]
 
 
 if __name__ == "__main__":

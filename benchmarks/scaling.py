@@ -29,6 +29,7 @@ import torch
 from benchmarks.__main__ import describe_machine
 from benchmarks.data import experiment_data, generated, settings
 from benchmarks.memory import peak_memory
+from benchmarks.timing import seconds_in_turn
 from recbole_a2d.experiment import build_model
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -188,13 +189,7 @@ def measure(folder: Path, candidates: int = 0) -> Point:
 
 def least(work: Callable[[], object]) -> float:
     """Seconds of the fastest of some tries, the first left out."""
-    work()
-    times = []
-    for _ in range(STEPS):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return min(seconds_in_turn({"": work}, STEPS, warm_up=1)[""])
 
 
 def table(points: list[Point]) -> str:

@@ -51,6 +51,16 @@ def find_optional(raw: Path, names: Sequence[str]) -> Path | None:
     return found[0] if found else None
 
 
+def require_file(path: Path) -> None:
+    """Refuse what is no file; a pipe would be waited for without end.
+
+    Raises:
+        UserError: as said.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not a file: give the raw file to --raw")
+
+
 @contextmanager
 def open_raw(path: Path) -> Iterator[Read]:
     """A function that reads the next bytes of a raw file, unpacked.
@@ -60,8 +70,7 @@ def open_raw(path: Path) -> Iterator[Read]:
     Raises:
         UserError: the file is missing, truncated, or not what its name says.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not a file: give the raw file to --raw")
+    require_file(path)
     try:
         with _opened(path) as read:
             yield read

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from recbole_a2d.data.parquet_columns import ParquetColumn, column_of
 from recbole_a2d.data.progress import row_counter
 from recbole_a2d.data.raw_columns import CODED
+from recbole_a2d.data.raw_files import require_file
 from recbole_a2d.data.raw_table import RawTable, joined_names, joined_numbers, shorten
 from recbole_a2d.data.tables import BoolArray
 from recbole_a2d.errors import UserError
@@ -46,8 +47,7 @@ def read_parquet(
     Raises:
         UserError: the file is missing, damaged or empty, or a column or row is at fault.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not a file: give the raw file to --raw")
+    require_file(path)
     try:
         return _read(path, columns, skip_bad_rows)
     except pyarrow.ArrowCapacityError:

@@ -94,25 +94,6 @@ class Encoded:
     mixed: Mixed | None = None
 
 
-@dataclass
-class _Answer:
-    """What the parts of a mixed answer are made from.
-
-    Attributes:
-        prefixes, lengths: ``[B, T]``, ``[B]``.
-        of_category: log-probabilities of the categories, ``[B, M + 1]``, where they are mixed in.
-    """
-
-    prefixes: Tensor
-    lengths: Tensor
-    of_category: Tensor | None
-
-    def part(self, rows: slice) -> _Answer:
-        """Some of the rows."""
-        of_category = None if self.of_category is None else self.of_category[rows]
-        return _Answer(self.prefixes[rows], self.lengths[rows], of_category)
-
-
 class A2DMTL(SequentialRecommender):
     """The model, with a switch for every open reading.
 
@@ -467,7 +448,6 @@ class A2DMTL(SequentialRecommender):
         encoded = self.encode(interaction, categories, ItemVectors(table))
         vectors = self.score_vectors(encoded)
         of_category = None if self.popularity is None else self._log_categories(encoded)
-        answer = _Answer(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], of_category)
 
         def scores(rows: slice) -> Tensor:
             of_rows = all_scores(vectors[rows], score_table)
@@ -475,24 +455,28 @@ class A2DMTL(SequentialRecommender):
                 return of_rows
             mixed = Mixed(*(part[rows] for part in encoded.mixed))
             if self.popularity is None and self.votes is None:
-                return point_scores(of_rows, mixed, answer.prefixes[rows], encoded.mask[rows])
-            return self._mix(answer.part(rows), mixed, of_rows)
+                prefixes = interaction[self.ITEM_SEQ][rows]
+                return point_scores(of_rows, mixed, prefixes, encoded.mask[rows])
+            log_categories = None if of_category is None else of_category[rows]
+            return self._mix(interaction[rows], mixed, log_categories, of_rows)
 
         return scores
 
-    def _mix(self, answer: _Answer, mixed: Mixed, scores: Tensor) -> Tensor:
+    def _mix(
+        self, interaction: Interaction, mixed: Mixed, of_category: Tensor | None, scores: Tensor
+    ) -> Tensor:
         """Probabilities of all items by all parts, ``[B, N + 1]``; overwrites the scores."""
+        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         scores[:, 0] = -torch.inf
         shares = iter(mixed.log_shares.exp().unbind(1))
         result = scores.softmax(1).mul_(next(shares).unsqueeze(1))
         if self.switches["mix_own_items"]:
-            point(result, mixed.pointer, answer.prefixes, next(shares))
+            point(result, mixed.pointer, prefixes, next(shares))
         if self.popularity is not None:
-            assert answer.of_category is not None
-            self.popularity.add_to(result, answer.of_category, next(shares))
+            assert of_category is not None
+            self.popularity.add_to(result, of_category, next(shares))
         if self.votes is not None:
-            votes = self.votes(answer.prefixes, answer.lengths)
-            result.addcmul_(votes, next(shares).unsqueeze(1))
+            result.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
         return result
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:

@@ -40,11 +40,14 @@ class FullRanking(SequentialRecommender):
         return self.item_embedding.candidates
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
-        """Mean cross-entropy over all items, scalar."""
-        targets = interaction[self.POS_ITEM_ID]
+        """Mean cross-entropy over all items, scalar, and what a model adds to it."""
         with self.item_embedding.loss():
-            vectors = self.session_vectors(interaction)
-            return full_softmax_loss(vectors, self.candidates(), targets)
+            return self.loss(interaction)
+
+    def loss(self, interaction: Interaction) -> Tensor:
+        """What :meth:`calculate_loss` gives; every item is looked up before the candidates."""
+        vectors = self.session_vectors(interaction)
+        return full_softmax_loss(vectors, self.candidates(), interaction[self.POS_ITEM_ID])
 
     def scorer(self, interaction: Interaction) -> Scorer:
         """What scores all items for some of the batch's rows; column 0 means nothing."""

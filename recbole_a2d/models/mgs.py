@@ -76,12 +76,10 @@ class MGS(FullRanking):
         nodes = gate * initial + (1 - gate) * nodes
         return self.dropout(self.readout(nodes, mirror, mask)), contrast
 
-    def calculate_loss(self, interaction: Interaction) -> Tensor:
+    def loss(self, interaction: Interaction) -> Tensor:
         """Cross-entropy plus the weighted contrast, scalar."""
-        targets = interaction[self.POS_ITEM_ID]
-        with self.item_embedding.loss():
-            vectors, contrast = self.encode(interaction[self.ITEM_SEQ])
-            loss = full_softmax_loss(vectors, self.candidates(), targets)
+        vectors, contrast = self.encode(interaction[self.ITEM_SEQ])
+        loss = full_softmax_loss(vectors, self.candidates(), interaction[self.POS_ITEM_ID])
         return loss + self.contrast_weight * contrast
 
     def _mirrors(self, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

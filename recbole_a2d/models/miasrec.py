@@ -114,12 +114,10 @@ class MiaSRec(FullRanking):
         scale = 1 / self.temperature
         return self.beta * scale * intents, kept, (1 - self.beta) * scale * mean
 
-    def calculate_loss(self, interaction: Interaction) -> Tensor:
+    def loss(self, interaction: Interaction) -> Tensor:
         """Mean cross-entropy over all items, scalar."""
-        targets = interaction[self.POS_ITEM_ID]
-        with self.item_embedding.loss():
-            parts = self.score_parts(interaction)
-            return intent_softmax_loss(*parts, self.candidates(), targets)
+        parts = self.score_parts(interaction)
+        return intent_softmax_loss(*parts, self.candidates(), interaction[self.POS_ITEM_ID])
 
     def scorer(self, interaction: Interaction) -> Scorer:
         """What scores all items for some of the batch's rows; column 0 means nothing."""

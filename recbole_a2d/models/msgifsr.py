@@ -78,12 +78,8 @@ class MSGIFSR(FullRanking):
         """Unit item vectors, ``[n_items, D]``."""
         return unit_rows(self.item_embedding.candidates)
 
-    def calculate_loss(self, interaction: Interaction) -> Tensor:
+    def loss(self, interaction: Interaction) -> Tensor:
         """Mean negative log-probability of the targets, scalar."""
-        with self.item_embedding.loss():
-            return self._loss(interaction)
-
-    def _loss(self, interaction: Interaction) -> Tensor:
         vectors, table = self.session_vectors(interaction), self.candidates()
         targets = interaction[self.POS_ITEM_ID]
         if self.scored == 1 and self.split is None:

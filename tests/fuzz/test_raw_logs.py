@@ -18,18 +18,17 @@ from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.errors import UserError
 
 
+def without_categories(read: Callable[[Path], plain.Log], **rules: Any) -> Callable[[Path], Any]:
+    """What a plain reader makes of a log by some rules, no item with a category."""
+    return lambda raw: (*plain.split(read(raw), **rules), {})
+
+
 def diginetica(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
     path = folder / "train-item-views.csv"
     rows = [f"{n // 4};NA;{n % 6};{n * 7 % 50};2016-05-{1 + n // 12:02d}" for n in range(160)]
     path.write_text("session_id;user_id;item_id;timeframe;eventdate\n" + "\n".join(rows) + "\n")
-    return (
-        path,
-        ["diginetica", "--raw", str(path)],
-        lambda raw: (
-            *plain.split(plain.read_diginetica(raw), period=7 * plain.DAY),
-            {},
-        ),
-    )
+    expected = without_categories(plain.read_diginetica, period=7 * plain.DAY)
+    return path, ["diginetica", "--raw", str(path)], expected
 
 
 def yoochoose(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:
@@ -52,14 +51,8 @@ def tmall_sessions(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]
     path = folder / "dataset15.csv"
     rows = [f"u\t{n % 6}\t{n // 4}\t{n * 2}.0" for n in range(160)]
     path.write_text("UserId\tItemId\tSessionId\tTime\n" + "\n".join(rows))
-    return (
-        path,
-        ["tmall", "--raw", str(path)],
-        lambda raw: (
-            *plain.split(plain.read_tmall_sessions(raw), period=100, longest=40),
-            {},
-        ),
-    )
+    expected = without_categories(plain.read_tmall_sessions, period=100, longest=40)
+    return path, ["tmall", "--raw", str(path)], expected
 
 
 def tmall_log(folder: Path) -> tuple[Path, list[str], Callable[[Path], Any]]:

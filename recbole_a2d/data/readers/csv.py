@@ -35,10 +35,9 @@ from recbole_a2d.data.raw_table import (
     find_columns,
     guess_delimiter,
     read_first_rows,
-    read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log
+from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log, read_counted
 from recbole_a2d.data.tables import ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -151,11 +150,11 @@ def _read_columns(args: Namespace) -> RawTable:
     }
     if is_parquet(args.raw):
         table, numeric = read_parquet(args.raw, columns, args.skip_bad_rows)
+        note_skipped(args, args.raw, table)
     else:
         layout = _layout(args, columns)
-        table = read_table(args.raw, layout, args.skip_bad_rows)
+        table = read_counted(args.raw, layout, args)
         numeric = layout.kinds["time"] is NUMBERS
-    note_skipped(args, args.raw, table)
     if numeric:
         return epoch_seconds(table, args.raw, args.time_unit)
     if args.time_unit != "auto":

@@ -58,6 +58,11 @@ def read_headed(
         delimiter=guess_delimiter(header.text),
         keep=keep,
     )
+    return read_counted(path, layout, args)
+
+
+def read_counted(path: Path, layout: Layout, args: Namespace) -> RawTable:
+    """``read_table`` that keeps the number of bad rows, see :func:`note_skipped`."""
     table = read_table(path, layout, args.skip_bad_rows)
     note_skipped(args, path, table)
     return table

@@ -26,10 +26,9 @@ from recbole_a2d.data.raw_table import (
     find_columns,
     guess_delimiter,
     read_first_rows,
-    read_table,
 )
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log
+from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_counted
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -133,9 +132,7 @@ def _read_clicks(path: Path, args: Namespace) -> RawTable:
         delimiter=guess_delimiter(rows[0].text),
         header=headed,
     )
-    table = read_table(path, layout, args.skip_bad_rows)
-    note_skipped(args, path, table)
-    return table
+    return read_counted(path, layout, args)
 
 
 def _sessions_of(table: RawTable, rules: Rules) -> Clicks:
