@@ -32,23 +32,12 @@ VALID_FRACTION = 1 / 20
 MIN_ITEM_CLICKS = 5
 
 
-def split_validation(
-    sessions: Sessions, fraction: float = VALID_FRACTION
-) -> tuple[Sessions, Sessions]:
-    """Cut the last ``fraction`` of the training sessions off, by time and by whole sessions.
-
-    Returns:
-        Sessions to train on, sessions to validate on.
+def validation_start(n_sessions: int, fraction: float = VALID_FRACTION) -> int:
+    """Index of the first validation session among the training sessions, which are in time order.
 
     Raises:
         UserError: the fraction is not in [0, 1), or too few sessions are there to cut.
     """
-    cut = validation_start(len(sessions), fraction)
-    return sessions.slice(0, cut), sessions.slice(cut, len(sessions))
-
-
-def validation_start(n_sessions: int, fraction: float = VALID_FRACTION) -> int:
-    """Index of the first validation session among the training sessions."""
     if not 0 <= fraction < 1:
         raise UserError(f"valid-fraction {fraction} must be at least 0 and below 1")
     held_out = max(round(n_sessions * fraction), 1) if fraction else 0

@@ -7,11 +7,10 @@ them, ``docs/differences.md`` gives the reasons.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from recbole.data.interaction import Interaction
@@ -19,26 +18,10 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor, nn
 
 from recbole_a2d.data.dataset import SessionDataset
-from recbole_a2d.data.graphs import (
-    TransitionCounts,
-    category_sessions,
-    count_transitions,
-    own_transition_counts,
-    strongest_neighbors,
-)
-from recbole_a2d.data.sessions import Sessions
-from recbole_a2d.errors import UserError
-from recbole_a2d.layers.answer_mixture import (
-    AnswerMixture,
-    CategoryPopularity,
-    Mixed,
-    point,
-    point_scores,
-    pointed_at,
-    target_mixture,
-)
+from recbole_a2d.data.graphs import own_transition_counts
+from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.attention_report import attention_report
-from recbole_a2d.layers.category_encoder import CategoryEncoder, CategoryView, category_loss
+from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import (
     TargetMixture,
@@ -46,33 +29,15 @@ from recbole_a2d.layers.full_softmax import (
     full_softmax_loss,
     softmax_bce_loss,
 )
-from recbole_a2d.layers.item_encoder import ItemGraphEncoder
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
-from recbole_a2d.layers.sampled_softmax import CandidateSampler, sampled_softmax_loss
+from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
-from recbole_a2d.layers.sparse_attention import ReadSession, SessionReader
+from recbole_a2d.layers.sparse_attention import ReadSession
 from recbole_a2d.layers.unit_rows import unit_rows
-from recbole_a2d.models.full_ranking import whole_number
-from recbole_a2d.models.neighbours.votes import SessionVotes
+from recbole_a2d.models.a2d import parts
+from recbole_a2d.models.a2d.switches import check_switches
 from recbole_a2d.scoring import Scorer
-
-SWITCHES = {
-    "graph_direction": ("out", "in", "both"),
-    "categories": ("graph", "merged", "none"),
-    "category_scores": ("none", "sum", "prior"),
-    "gate": ("scalar", "vector"),
-    "intra": ("sparse", "mean"),
-    "sparsity": ("adaptive", "fixed"),
-    "attention_residual": ("paper", "input"),
-    "attention_values": ("item", "item_category", "initial_item"),
-    "readout": ("paper", "with_last"),
-    "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
-    "score": ("cosine", "dot"),
-    "score_table": ("initial", "graph"),
-    "loss": ("ce", "bce_softmax"),
-}
-"""Keys of the model that take one of a few words."""
 
 
 @dataclass
@@ -107,7 +72,7 @@ class A2DMTL(SequentialRecommender):
 
     def __init__(self, config: Any, dataset: SessionDataset) -> None:
         super().__init__(config, dataset)
-        _check_switches(config)
+        check_switches(config)
         self.switches = config
         self.dim = int(config["embedding_size"])
         # The loss itself can divide the item vectors by their lengths, in fewer passes.
@@ -116,115 +81,28 @@ class A2DMTL(SequentialRecommender):
         )
         self.item_embedding = nn.Embedding(dataset.n_items, self.dim, padding_idx=0)
         self.register_buffer("category_of_item", torch.from_numpy(dataset.category_of_item))
-        self.category = self._category_part(config, dataset)
+        self.category = parts.category_encoder(config, dataset)
         self.merged_embedding = self.merge = None
         if config["categories"] == "merged":
             self.merged_embedding = nn.Embedding(dataset.n_categories, self.dim, padding_idx=0)
             self.merge = nn.Linear(2 * self.dim, self.dim)
-        self.item_graph = self._item_graph(config, dataset)
-        self.reader = self._session_reader(config, dataset)
+        self.item_graph = parts.item_graph_encoder(config, dataset)
+        if self.item_graph is not None and config["graph_exclude_self"]:
+            own = torch.from_numpy(own_transition_counts(dataset.train_rows))
+            self.register_buffer("own_counts", own, persistent=False)
+        self.reader = parts.session_reader(config, dataset)
         self.with_last = None
         if config["readout"] == "with_last":
             self.with_last = nn.Linear(2 * self.dim, self.dim)
-        self.bank = self._session_bank(config, dataset)
-        self.mixture = self._mixture(config, dataset)
-        self.sampler = self._candidate_sampler(config, dataset)
+        self.bank = parts.session_bank(config, dataset)
+        self.answers = parts.answers(config, dataset)
+        self.sampler = parts.candidate_sampler(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
         # Made once for a ranking: the tables, and all items as clicks (item graph included).
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
         self._kept_clicks: Tensor | None = None
         self.register_load_state_dict_post_hook(_forget_ranking_tables)
         self.reset_parameters()
-
-    def _category_part(self, config: Any, dataset: SessionDataset) -> CategoryEncoder | None:
-        if config["categories"] != "graph":
-            return None
-        sessions = category_sessions(dataset.train, dataset.category_of_item)
-        return CategoryEncoder(
-            self.dim,
-            _transitions(config, sessions, dataset.n_categories),
-            layers=config["category_layers"],
-            gate=config["gate"],
-            max_length=dataset.max_length,
-            dropout=config["embedding_dropout"],
-            score_size=config["graph_score_size"],
-        )
-
-    def _item_graph(self, config: Any, dataset: SessionDataset) -> ItemGraphEncoder | None:
-        if not config["item_graph"]:
-            return None
-        edges = _transitions(config, dataset.train, dataset.n_items)
-        if config["graph_exclude_self"]:
-            own = torch.from_numpy(own_transition_counts(dataset.train_rows))
-            self.register_buffer("own_counts", own, persistent=False)
-        graph = strongest_neighbors(edges, config["item_neighbors"])
-        return ItemGraphEncoder(
-            self.dim,
-            graph,
-            residual=config["item_residual"],
-            score_size=config["graph_score_size"],
-        )
-
-    def _session_reader(self, config: Any, dataset: SessionDataset) -> SessionReader | None:
-        if config["intra"] == "mean":
-            return None
-        return SessionReader(
-            self.dim,
-            categories=self.category is not None,
-            adaptive=config["sparsity"] == "adaptive",
-            position_count=dataset.max_length + 1 if config["item_position"] else 0,
-            dropout=config["dropout"],
-            keep_input=config["attention_residual"] == "input",
-        )
-
-    def _session_bank(
-        self, config: Any, dataset: SessionDataset
-    ) -> TrainingSessionBank | BatchBank | None:
-        mode, neighbors = config["session_bank"], config["bank_neighbors"]
-        if mode == "none":
-            return None
-        if mode == "train":
-            items = torch.from_numpy(dataset.train.items)
-            offsets = torch.from_numpy(dataset.train.offsets)
-            return TrainingSessionBank(items, offsets, self.dim, neighbors)
-        if mode == "batch_leaky":
-            self.logger.warning(
-                "session_bank=batch_leaky shows test rows their own answers; it exists for "
-                "the leak audit and its figures are not results"
-            )
-        return BatchBank(neighbors, mask_own_session=mode == "batch_masked")
-
-    def _mixture(self, config: Any, dataset: SessionDataset) -> AnswerMixture | None:
-        self.popularity = None
-        if config["mix_category"] and self.category is not None:
-            counts = torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
-            self.popularity = CategoryPopularity(counts, self.category_of_item.clone())
-        self.votes = self._session_votes(config, dataset)
-        present = (config["mix_own_items"], self.popularity is not None, self.votes is not None)
-        parts = sum(map(bool, present))
-        if parts == 0:
-            return None
-        views = 1 if self.category is None else 2
-        return AnswerMixture(
-            self.dim,
-            config["mixture_size"],
-            parts,
-            clicks=views,
-            states=views,
-            max_length=dataset.max_length,
-        )
-
-    def _session_votes(self, config: Any, dataset: SessionDataset) -> SessionVotes | None:
-        if not config["mix_votes"]:
-            return None
-        self.train_rows = dataset.train_rows
-        return SessionVotes(dataset.train, dataset.n_items)
-
-    def _candidate_sampler(self, config: Any, dataset: SessionDataset) -> CandidateSampler | None:
-        if not config["train_candidates"]:
-            return None
-        counts = torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
-        return CandidateSampler(counts, whole_number(config, "train_candidates", 1))
 
     @property
     def sparse_parameters(self) -> list[Tensor]:
@@ -294,10 +172,10 @@ class A2DMTL(SequentialRecommender):
         if self.bank is not None:
             session = session + self._neighbors(interaction, masked_mean(clicks, mask))
         mixed = None
-        if self.mixture is not None:
+        if self.answers is not None:
             of_click = (clicks,) if view is None else (clicks, view.of_click)
             states = (session,) if view is None else (session, view.state)
-            mixed = self.mixture(prefixes, lengths, mask, of_click, states)
+            mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
         return Encoded(session, view, read, mask, mixed)
 
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
@@ -417,22 +295,15 @@ class A2DMTL(SequentialRecommender):
     def _target_mixture(
         self, interaction: Interaction, encoded: Encoded, of_category: Tensor | None
     ) -> TargetMixture | None:
-        if encoded.mixed is None:
+        if self.answers is None or encoded.mixed is None:
             return None
-        targets, parts = interaction[self.POS_ITEM_ID], []
-        if self.switches["mix_own_items"]:
-            parts.append(pointed_at(encoded.mixed.pointer, interaction[self.ITEM_SEQ], targets))
-        if self.popularity is not None and of_category is not None:
-            parts.append(self.popularity.of_targets(of_category, targets))
-        if self.votes is not None:
-            parts.append(self._votes_of_row.to(targets.device)[interaction["row_id"]])
-        return target_mixture(encoded.mixed, parts)
-
-    @cached_property
-    def _votes_of_row(self) -> Tensor:
-        """Votes for each training row's target without its own session; training alone asks."""
-        assert self.votes is not None
-        return self.votes.target_votes(self.train_rows).probability
+        return self.answers.of_targets(
+            encoded.mixed,
+            interaction[self.ITEM_SEQ],
+            interaction[self.POS_ITEM_ID],
+            interaction["row_id"],
+            of_category,
+        )
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, N + 1]``.
@@ -447,37 +318,35 @@ class A2DMTL(SequentialRecommender):
         categories, table, score_table = self._tables()
         encoded = self.encode(interaction, categories, ItemVectors(table))
         vectors = self.score_vectors(encoded)
-        of_category = None if self.popularity is None else self._log_categories(encoded)
+        mix = self._answers(interaction, encoded)
 
         def scores(rows: slice) -> Tensor:
-            of_rows = all_scores(vectors[rows], score_table)
-            if encoded.mixed is None:
-                return of_rows
-            mixed = Mixed(*(part[rows] for part in encoded.mixed))
-            if self.popularity is None and self.votes is None:
-                prefixes = interaction[self.ITEM_SEQ][rows]
-                return point_scores(of_rows, mixed, prefixes, encoded.mask[rows])
-            log_categories = None if of_category is None else of_category[rows]
-            return self._mix(interaction[rows], mixed, log_categories, of_rows)
+            of_softmax = all_scores(vectors[rows], score_table)
+            return of_softmax if mix is None else mix(of_softmax, rows)
 
         return scores
 
-    def _mix(
-        self, interaction: Interaction, mixed: Mixed, of_category: Tensor | None, scores: Tensor
-    ) -> Tensor:
-        """Probabilities of all items by all parts, ``[B, N + 1]``; overwrites the scores."""
+    def _answers(
+        self, interaction: Interaction, encoded: Encoded
+    ) -> Callable[[Tensor, slice], Tensor] | None:
+        """What mixes the softmax's scores of some rows with the other parts' answers."""
+        answers, mixed = self.answers, encoded.mixed
+        if answers is None or mixed is None:
+            return None
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        scores[:, 0] = -torch.inf
-        shares = iter(mixed.log_shares.exp().unbind(1))
-        result = scores.softmax(1).mul_(next(shares).unsqueeze(1))
-        if self.switches["mix_own_items"]:
-            point(result, mixed.pointer, prefixes, next(shares))
-        if self.popularity is not None:
-            assert of_category is not None
-            self.popularity.add_to(result, of_category, next(shares))
-        if self.votes is not None:
-            result.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
-        return result
+        of_category = self._log_categories(encoded) if answers.needs_categories else None
+
+        def mix(scores: Tensor, rows: slice) -> Tensor:
+            return answers.mix(
+                scores,
+                Mixed(*(part[rows] for part in mixed)),
+                prefixes[rows],
+                lengths[rows],
+                encoded.mask[rows],
+                None if of_category is None else of_category[rows],
+            )
+
+        return mix
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
         """Category, item and score table; kept while ranking, dropped by on_epoch_start."""
@@ -509,35 +378,3 @@ class A2DMTL(SequentialRecommender):
 
 def _forget_ranking_tables(model: nn.Module, _: Any) -> None:
     model.train(model.training)
-
-
-def _transitions(config: Any, sessions: Sessions, nodes: int) -> TransitionCounts:
-    return count_transitions(
-        sessions,
-        nodes,
-        direction=config["graph_direction"],
-        keep_self=config["keep_self_transitions"],
-    )
-
-
-def _check_switches(config: Any) -> None:
-    for key, words in SWITCHES.items():
-        if config[key] not in words:
-            raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
-    mixed = [key for key in ("mix_own_items", "mix_category", "mix_votes") if config[key]]
-    if config["loss"] == "bce_softmax" and mixed:
-        off = " ".join(f"--{key}=false" for key in mixed)
-        raise UserError(f"loss bce_softmax knows one softmax only: add {off}")
-    if config["train_candidates"]:
-        _check_sampling(config)
-
-
-def _check_sampling(config: Any) -> None:
-    """Sampled items are looked up one by one: nothing may be computed of the table as a whole."""
-    needed = {"score_table": "initial", "loss": "ce", "category_scores": "none"}
-    wrong = [key for key, value in needed.items() if config[key] != value]
-    if config["categories"] == "merged":
-        raise UserError("train_candidates does not work with categories 'merged'; drop either")
-    if wrong:
-        change = " ".join(f"--{key}={needed[key]}" for key in wrong)
-        raise UserError(f"train_candidates samples the initial item table: add {change}")

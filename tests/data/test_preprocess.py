@@ -69,20 +69,14 @@ def test_sort_by_time(sessions: list[list[int]], data: st.DataObject) -> None:
     assert named(preprocess.sort_by_time(clicks)) == sorted(named(clicks), key=lambda r: r[2][-1])
 
 
-@given(LISTS.filter(lambda lists: len(lists) > 1), st.floats(0, 0.5))
-def test_validation_is_the_last_part(sessions: list[list[int]], fraction: float) -> None:
-    train, valid = preprocess.split_validation(Sessions.from_lists(sessions), fraction)
-    parts = [[part[n].tolist() for n in range(len(part))] for part in (train, valid)]
-    assert parts[0] + parts[1] == sessions
-    expected = max(round(len(sessions) * fraction), 1) if fraction else 0
-    assert len(valid) == expected
+@given(st.integers(2, 1000), st.floats(0, 0.5))
+def test_validation_is_the_last_part(sessions: int, fraction: float) -> None:
+    held_out = sessions - preprocess.validation_start(sessions, fraction)
+    assert held_out == (max(round(sessions * fraction), 1) if fraction else 0)
 
 
 def test_default_is_a_twentieth() -> None:
-    sessions = Sessions.from_lists([[number, number] for number in range(100)])
-    train, valid = preprocess.split_validation(sessions)
-    assert len(train) == 95
-    assert valid[0].tolist() == [95, 95]
+    assert preprocess.validation_start(100) == 95
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])

@@ -13,7 +13,8 @@ from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
 from recbole_a2d.layers.item_vectors import ItemVectors
-from recbole_a2d.models.a2d_mtl import A2DMTL, SWITCHES
+from recbole_a2d.models.a2d.switches import SWITCHES
+from recbole_a2d.models.a2d_mtl import A2DMTL
 from recbole_a2d.resources import properties_folder
 
 

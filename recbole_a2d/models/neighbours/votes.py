@@ -3,8 +3,7 @@
 A model that mixes them in, ``p = (1 - w) p_model + w p_votes``, needs two things of its batch:
 
 - to train: the votes for each row's target only (`SessionVotes.target_votes` once for all
-  training rows, 8 bytes a row; the whole distribution is never needed for the loss), and
-  `mixed_log_probability`;
+  training rows, 4 bytes a row; the whole distribution is never needed for the loss);
 - to rank: the whole distribution (`SessionVotes.forward`).
 
 Training rows are cut from sessions that stand in the log themselves: ``own_session`` takes a
@@ -12,8 +11,6 @@ row's own session out of its neighbors, or the votes would know the answer.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,18 +25,6 @@ from recbole_a2d.models.neighbours.similarity import NeighborRule, vsknn
 from recbole_a2d.models.neighbours.stored_scorer import StoredScorer
 
 ROWS_AT_ONCE = 4096
-
-
-class TargetVotes(NamedTuple):
-    """Votes for one item of each row.
-
-    Attributes:
-        probability: share of the votes that the item got, ``[rows]``.
-        has_votes: 1.0 where the row has any votes, else 0.0, ``[rows]``.
-    """
-
-    probability: Tensor
-    has_votes: Tensor
 
 
 class SessionVotes(nn.Module):
@@ -92,21 +77,18 @@ class SessionVotes(nn.Module):
         votes = self.sparse(prefixes, lengths, own_session)
         return torch.from_numpy(votes.toarray()).to(prefixes.device)
 
-    def target_votes(self, rows: PrefixRows) -> TargetVotes:
-        """Votes for the target of every training row, by the row's number.
+    def target_votes(self, rows: PrefixRows) -> Tensor:
+        """Share of the votes that the target of every training row gets, ``[rows]``.
 
         Args:
             rows: rows of the very training sessions this was built from.
         """
-        probability = np.zeros(len(rows), dtype=np.float32)
-        has_votes = np.zeros(len(rows), dtype=np.float32)
+        shares = np.zeros(len(rows), dtype=np.float32)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            votes = self.of_rows(rows, part)
-            targets = rows.targets[part]
-            probability[part] = np.asarray(votes[np.arange(len(targets)), targets]).ravel()
-            has_votes[part] = np.diff(votes.indptr) > 0
-        return TargetVotes(torch.from_numpy(probability), torch.from_numpy(has_votes))
+            votes, targets = self.of_rows(rows, part), rows.targets[part]
+            shares[part] = np.asarray(votes[np.arange(len(targets)), targets]).ravel()
+        return torch.from_numpy(shares)
 
     def of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
         """Distributions of a range of training rows, each without its own session.
@@ -133,21 +115,6 @@ def normalized(votes: csr_matrix) -> csr_matrix:
     totals = np.asarray(votes.sum(axis=1)).ravel()
     votes.data /= np.repeat(totals, np.diff(votes.indptr))
     return votes.astype(np.float32)
-
-
-def mixed_log_probability(
-    model_log_probability: Tensor, votes: TargetVotes, weight: Tensor
-) -> Tensor:
-    """log((1 - w) p_model + w p_votes) of the targets, with w = 0 where a row has no votes.
-
-    Shapes: model_log_probability, votes ``[B]``, weight (in [0, 1)) ``[]`` or ``[B]`` ->
-    ``[B]``.
-    """
-    weight = weight * votes.has_votes
-    share = weight * votes.probability
-    # log(0) is avoided by a share of 1e-38, far below any probability it is added to.
-    log_share = share.clamp_min(1e-38).log()
-    return torch.logaddexp(torch.log1p(-weight) + model_log_probability, log_share)
 
 
 def _array(tensor: Tensor) -> IntArray:

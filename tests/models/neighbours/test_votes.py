@@ -1,8 +1,6 @@
-"""Votes as a distribution: sums, own sessions, training rows, mixing."""
+"""Votes as a distribution: sums, own sessions, training rows."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.models.neighbours.similarity import stan, vsknn
-from recbole_a2d.models.neighbours.votes import SessionVotes, TargetVotes, mixed_log_probability
+from recbole_a2d.models.neighbours.votes import SessionVotes
 
 N_ITEMS = 8
 CLICKS = st.lists(st.integers(1, 6), min_size=2, max_size=6)
@@ -51,8 +49,7 @@ def test_target_votes_are_those_of_the_whole_distribution(
     found = votes.target_votes(rows)
     shares = votes(*whole_batch(rows))
     targets = torch.from_numpy(rows.targets)
-    assert torch.equal(found.probability, shares.gather(1, targets[:, None])[:, 0])
-    assert torch.equal(found.has_votes, (shares.sum(1) > 0).float())
+    assert torch.equal(found, shares.gather(1, targets[:, None])[:, 0])
 
 
 def test_own_session_is_left_out_of_training_rows() -> None:
@@ -63,8 +60,7 @@ def test_own_session_is_left_out_of_training_rows() -> None:
     assert votes(prefix, length)[0, 3] > 0
     assert votes(prefix, length, torch.tensor([0]))[0].nonzero().ravel().tolist() == [1, 4]
     rows = PrefixRows.of(sessions, max_length=50)
-    assert votes.target_votes(rows).probability.tolist() == pytest.approx([0, 0, 0, 0])
-    assert votes.target_votes(rows).has_votes.tolist() == [1, 1, 1, 0]
+    assert votes.target_votes(rows).tolist() == pytest.approx([0, 0, 0, 0])
 
 
 def test_rows_of_other_sessions_are_refused() -> None:
@@ -79,22 +75,3 @@ def test_state_holds_the_sessions() -> None:
     other.load_state_dict(votes.state_dict())
     prefix, length = torch.tensor([[1, 2]]), torch.tensor([2])
     assert torch.equal(other(prefix, length), votes(prefix, length))
-
-
-@given(
-    st.lists(
-        st.tuples(st.floats(-12, 0), st.sampled_from([0.0, 0.003, 0.7]), st.booleans()), min_size=1
-    ),
-    st.floats(0, 0.95),
-)
-def test_mixed_log_probability(rows: list[tuple[float, float, bool]], weight: float) -> None:
-    model = torch.tensor([row[0] for row in rows], requires_grad=True)
-    share = torch.tensor([row[1] * row[2] for row in rows])
-    gate = torch.tensor(weight, requires_grad=True)
-    votes = TargetVotes(share, torch.tensor([float(row[2]) for row in rows]))
-    mixed = mixed_log_probability(model, votes, gate)
-    for found, (log_p, vote, any_votes) in zip(mixed.tolist(), rows, strict=True):
-        expected = (1 - weight) * math.exp(log_p) + weight * vote if any_votes else math.exp(log_p)
-        assert found == pytest.approx(math.log(expected), rel=1e-4, abs=1e-4)
-    mixed.sum().backward()
-    assert torch.isfinite(model.grad).all() and torch.isfinite(gate.grad)

@@ -1,0 +1,1 @@
+"""What A2D-MTL is put together from: its switches, its parts, its answers."""
