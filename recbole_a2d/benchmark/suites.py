@@ -18,7 +18,8 @@ ABLATIONS = ("full", "wo_cate", "wo_exp", "wo_spa", "wo_adaspa", "with_inter", "
 """Rows of Table 3. A2D-MTL is without INTER by default, so its row here is the model with it."""
 ROWS_OF_THEIR_OWN = ("as_printed", "faithful", "with_votes")
 """Variants of A2D-MTL that stand in Table 2 beside the default one, where they exist."""
-SESSION_BANKS = ("train", "none", "batch_masked", "batch_leaky")
+SESSION_BANKS = ("none", "batch_leaky", "batch_masked", "train")
+"""Readings of the session bank; the first two say most when a suite is cut short."""
 ORDERS = ("file", "shuffled")
 """Orders of the test rows that the leak audit ranks them in."""
 PLACES = {"data_path": "dataset_atomic", "results_dir": "results", "checkpoint_dir": "saved"}
