@@ -121,9 +121,10 @@ def _tested(config: Any, run: str) -> tuple[SessionDataset, Path]:
 
 
 def write_label_shares(config: Any) -> Path:
-    """Measure :func:`label_shares` of a data set and keep it in ``RESULTS/leak``.
+    """Measure :func:`label_shares` of a whole data set and keep it in ``RESULTS/leak``.
 
-    Does nothing where that is there already, for the same R.
+    Does nothing where that is there already, for the same R; whatever share of the sessions the
+    configuration trains on.
 
     Args:
         config: settings of the model that the audit is about; ``bank_neighbors`` is R.
@@ -131,7 +132,8 @@ def write_label_shares(config: Any) -> Path:
     Raises:
         UserError: the data set is missing or damaged.
     """
-    data = ExperimentData(read_atomic(dataset_folder(config)), config)
+    whole = {key: config[key] for key in ("dataset", "MAX_ITEM_LIST_LENGTH")}
+    data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
     folder = Path(config["results_dir"]) / "leak"
     path = folder / f"{config['dataset']}-{data.fingerprint()}.json"
     neighbors = int(config["bank_neighbors"])

@@ -12,6 +12,7 @@ import torch
 
 from recbole_a2d.benchmark import leak
 from recbole_a2d.benchmark.runner import main
+from recbole_a2d.config import build_config
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.data.sessions import Sessions
@@ -131,6 +132,15 @@ def test_suite_ranks_in_both_orders(shop_data: Path, tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     main(arguments)
     assert path.stat().st_mtime_ns == before, "nothing is measured or trained again"
+
+
+def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> None:
+    found = []
+    for share in (1.0, 0.5):
+        places = {"data_path": str(shop_data), "results_dir": str(tmp_path / f"{share}")}
+        config = build_config("A2DMTL", "shop", overrides=places | {"train_fraction": share})
+        found.append(json.loads(leak.write_label_shares(config).read_text())["shares"])
+    assert found[0] == found[1]
 
 
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
