@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.data import experiment_data, settings
 from benchmarks.steps import Step, floor_step, model_step
-from recbole_a2d import trainer
+from recbole_a2d import process
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.edge_scores import edge_scores
 from recbole_a2d.layers.fast_dropout import FastDropout
@@ -76,7 +76,7 @@ def _floor_cost(folder: Path, repeats: int, kept: bool) -> tuple[float, float]:
     """Median processor seconds and page faults of a floor step."""
     torch.set_num_threads(1)
     if not kept:
-        trainer.prepare_process = lambda: False  # type: ignore[assignment]
+        process.keep_freed_memory = lambda: False  # type: ignore[assignment]
     step = floor_step(folder, train_batch_size=100, embedding_size=256)
     seconds, faults = [], []
     for _ in range(repeats + 2):

@@ -22,6 +22,7 @@ from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
+from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
@@ -85,6 +86,7 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
     Raises:
         UserError: the model needs categories and the data set has none.
     """
+    prepare_process()
     chosen = model_class(model)
     needs_categories = getattr(chosen, "uses_categories", False) and config["categories"] != "none"
     if needs_categories:

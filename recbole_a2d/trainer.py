@@ -24,9 +24,9 @@ from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
-from recbole_a2d.memory import prepare_process
 from recbole_a2d.optimizer import adam, sparse_parameters
 from recbole_a2d.precision import autocast, choose_precision
+from recbole_a2d.process import prepare_process
 from recbole_a2d.scoring import score_parts
 
 IntArray = NDArray[np.int64]
