@@ -15,11 +15,10 @@ COMPARED = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 def group_facts(group: Group) -> str:
     """One sentence on what the entries share."""
     first = group.first
-    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:.0%} of the training"
     return (
         f"{first.train_rows:,} training rows, {first.test_rows:,} test rows, {first.items:,} "
-        f"items, {first.categories:,} categories. Protocol {group.protocol}, preset "
-        f"{group.preset}{share}, commits {group.commits}."
+        f"items, {first.categories:,} categories. Protocol {group.protocol}, {group.scale.title}, "
+        f"commits {group.commits}."
     )
 
 

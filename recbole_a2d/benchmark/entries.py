@@ -131,6 +131,31 @@ def same_seeds(entries: Sequence[Entry]) -> list[Entry]:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How large the runs of a table are.
+
+    Attributes:
+        preset: sizes and schedule.
+        train_fraction: share of the training sessions.
+    """
+
+    preset: str
+    train_fraction: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """Preset and, if it is not all, the share."""
+        if self.whole:
+            return f"preset {self.preset}"
+        return f"preset {self.preset}, {self.train_fraction:.0%} of the training sessions"
+
+    @property
+    def whole(self) -> bool:
+        """Whether its runs see all training sessions."""
+        return self.train_fraction == 1.0
+
+
+@dataclass(frozen=True)
 class Group:
     """Entries that may be compared: same data, protocol, preset and share of the training data.
 
@@ -150,9 +175,14 @@ class Group:
         return self.entries[0].records[0]
 
     @property
-    def whole(self) -> bool:
-        """Whether it follows the protocol of results: nothing selected on test, all data."""
-        return self.protocol == "clean" and self.train_fraction == 1.0
+    def clean(self) -> bool:
+        """Whether it follows the protocol of results: nothing selected on test."""
+        return self.protocol == "clean"
+
+    @property
+    def scale(self) -> Scale:
+        """What its runs have cost: preset and share of the training sessions."""
+        return Scale(self.preset, self.train_fraction)
 
     @property
     def commits(self) -> str:

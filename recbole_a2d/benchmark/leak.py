@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -260,9 +259,3 @@ def _means(prefixes: Tensor, vectors: Tensor) -> Tensor:
     width = prefixes.shape[1]
     offsets = torch.arange(0, prefixes.numel() + 1, width)
     return session_means(vectors, prefixes.reshape(-1), offsets)
-
-
-def shares_of(content: dict[str, Any] | None, bank: str, orders: Sequence[str]) -> list[float]:
-    """Shares of a bank in these orders, NaN where not measured."""
-    held = {} if content is None else content["shares"].get(bank, {})
-    return [held.get(order, held.get("any", float("nan"))) for order in orders]

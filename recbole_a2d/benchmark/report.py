@@ -18,12 +18,13 @@ from recbole_a2d.benchmark.figures.weight import category_weight
 from recbole_a2d.benchmark.leak import read_label_shares
 from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
 from recbole_a2d.benchmark.side_by_side import (
+    has_ablations,
     main_groups,
+    scales,
     side_by_side,
     table2_rows,
     table3_rows,
 )
-from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
@@ -77,16 +78,15 @@ def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic
 
 
 def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
-    """Tables 2 and 3, Figure 3 and the leak audit, for every preset with whole runs."""
-    presets = sorted({group.preset for group in groups if group.whole})
-    chosen = {preset: main_groups(groups, preset) for preset in presets}
+    """Table 2 of whole runs; Table 3, Figure 3 and the leak audit at every scale they ran at."""
     table2, table3 = Part("Table 2: models", 2), Part("Table 3: parts of A2D-MTL", 2)
     figure3 = Part("Figure 3: weight of the category task", 2, contents_title="Figure 3: lambda")
     audit = Part("Leak audit", 2)
-    for preset, here in chosen.items():
-        title = f"Preset {preset}"
-        table2.blocks.append(side_by_side(title, table2_rows(), here, statistics, "table2"))
-        if any(group.find(OURS, row.variant) for group in here for row in table3_rows()):
+    for scale in scales(groups):
+        here, title = main_groups(groups, scale), scale.title.capitalize()
+        if scale.whole:
+            table2.blocks.append(side_by_side(title, table2_rows(), here, statistics, "table2"))
+        if has_ablations(here):
             table3.blocks.append(side_by_side(title, table3_rows(), here, statistics, "table3"))
         figure3.blocks += _present([category_weight(title, here)])
         audit.blocks += _present([_audit(group, statistics) for group in here])
@@ -124,16 +124,12 @@ def _not_run(suite: str) -> str:
 
 
 def _group_title(group: Group) -> str:
-    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:g} of the training"
-    return (
-        f"{group.dataset}: protocol {group.protocol}, preset {group.preset}{share} "
-        f"({group.fingerprint[:8]})"
-    )
+    protocol, scale = group.protocol, group.scale.title
+    return f"{group.dataset}: protocol {protocol}, {scale} ({group.fingerprint[:8]})"
 
 
 def _short(group: Group) -> str:
-    share = "" if group.train_fraction == 1.0 else f", {group.train_fraction:g}"
-    return f"{group.protocol}, {group.preset}{share}"
+    return f"{group.protocol}, {group.scale.title.removeprefix('preset ')}"
 
 
 def _intro(groups: Sequence[Group], count: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdicts
-from recbole_a2d.benchmark.entries import Entry, Group, entry_title
+from recbole_a2d.benchmark.entries import Entry, Group, Scale, entry_title
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.paper import paper_figure, paper_table
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS, ROWS_OF_THEIR_OWN
@@ -55,19 +55,30 @@ def table3_rows() -> list[RowName]:
     return [RowName(OURS, variant, variant) for variant in (*ABLATIONS[1:], "full")]
 
 
-def main_groups(groups: Sequence[Group], preset: str) -> list[Group]:
-    """One group a data set for the big tables: clean protocol, all data, this preset.
+def scales(groups: Sequence[Group]) -> list[Scale]:
+    """Scales at which something ran under the clean protocol; a preset's whole runs first."""
+    found = {group.scale for group in groups if group.clean}
+    return sorted(found, key=lambda scale: (scale.preset, -scale.train_fraction))
+
+
+def main_groups(groups: Sequence[Group], scale: Scale) -> list[Group]:
+    """One group a data set for the big tables: clean protocol, this scale.
 
     The paper's data sets where there is any, in its order; else whatever there is.
     """
     chosen: dict[str, Group] = {}
     for group in groups:
-        fits = group.whole and group.preset == preset
+        fits = group.clean and group.scale == scale
         known = chosen.get(group.dataset)
         if fits and (known is None or len(group.entries) > len(known.entries)):
             chosen[group.dataset] = group
     of_paper = [chosen[name] for name in PAPER_DATASETS if name in chosen]
     return of_paper or [chosen[name] for name in sorted(chosen)]
+
+
+def has_ablations(groups: Sequence[Group]) -> bool:
+    """Whether any row of Table 3 but the whole model was run."""
+    return any(group.find(OURS, name) for group in groups for name in ABLATIONS[1:])
 
 
 def side_by_side(
@@ -143,7 +154,7 @@ def _notes(groups: Sequence[Group], statistics: Statistics | None) -> list[str]:
     commits = sorted({commit for group in groups for commit in group.commits.split(", ")})
     first = groups[0]
     told = (
-        f"Per cent. Protocol {first.protocol}, preset {first.preset}, "
+        f"Per cent. Protocol {first.protocol}, {first.scale.title}, "
         f"seeds {', '.join(map(str, seeds)) or 'none'}, commits {', '.join(commits)}."
     )
     notes = [told, PAPER if any(g.dataset in PAPER_DATASETS for g in groups) else "Bold: best."]

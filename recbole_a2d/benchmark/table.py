@@ -9,13 +9,16 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
+from recbole_a2d.benchmark.leak import read_label_shares
+from recbole_a2d.benchmark.leak_table import audited, leak_table
 from recbole_a2d.benchmark.side_by_side import (
+    has_ablations,
     main_groups,
+    scales,
     side_by_side,
     table2_rows,
     table3_rows,
 )
-from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import read_records
@@ -26,7 +29,8 @@ HELP = """usage: run_recbole_a2d.py table [--results DIR] [--dataset NAME] [--da
 
 Prints, as Markdown, Table 2 and Table 3 beside the paper's figures, then a table for every
 group of records that may be compared: same data, protocol, preset. Differences carry intervals
-and marks of significance, session by session. What has no record is printed as missing."""
+and marks of significance, session by session. What has no record is printed as missing. Runs on a
+share of the training sessions, and the leak audit, have tables of their own."""
 
 
 def main(arguments: list[str]) -> None:
@@ -44,7 +48,10 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"no records in {folder}/records; run a model first")
     groups = comparable(records)
     parts = [to_markdown(table) for table in paper_tables(groups, statistics)]
-    print("\n\n".join([*parts, *(markdown_table(group, statistics) for group in groups)]))
+    for group in groups:
+        parts.append(markdown_table(group, statistics))
+        parts += [to_markdown(table) for table in audit_tables(group, folder)]
+    print("\n\n".join(parts))
 
 
 def markdown_table(group: Group, statistics: Statistics | None = None) -> str:
@@ -54,14 +61,21 @@ def markdown_table(group: Group, statistics: Statistics | None = None) -> str:
 
 
 def paper_tables(groups: Sequence[Group], statistics: Statistics | None) -> list[Table]:
-    """Table 2 and, where an ablation was run, Table 3; for every preset with whole runs."""
+    """Table 2 of whole runs and, at every scale where an ablation was run, Table 3."""
     tables = []
-    for preset in sorted({group.preset for group in groups if group.whole}):
-        chosen = main_groups(groups, preset)
-        caption = f"Table 2, preset {preset}: models"
-        tables.append(side_by_side(caption, table2_rows(), chosen, statistics, "table2"))
-        ablated = [row for row in table3_rows() if row.variant != "full"]
-        if any(group.find(OURS, row.variant) for group in chosen for row in ablated):
-            caption = f"Table 3, preset {preset}: parts of A2D-MTL"
+    for scale in scales(groups):
+        chosen = main_groups(groups, scale)
+        if scale.whole:
+            caption = f"Table 2, {scale.title}: models"
+            tables.append(side_by_side(caption, table2_rows(), chosen, statistics, "table2"))
+        if has_ablations(chosen):
+            caption = f"Table 3, {scale.title}: parts of A2D-MTL"
             tables.append(side_by_side(caption, table3_rows(), chosen, statistics, "table3"))
     return tables
+
+
+def audit_tables(group: Group, folder: Path) -> list[Table]:
+    """The leak audit of a group, where there is one."""
+    if not group.clean or len(audited(group)) < 2:
+        return []
+    return [leak_table(group, read_label_shares(folder, group.dataset, group.fingerprint))]

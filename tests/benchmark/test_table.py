@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics
-from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.entries import Scale, comparable
 from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
 from recbole_a2d.benchmark.side_by_side import main_groups, side_by_side, table2_rows, table3_rows
-from recbole_a2d.benchmark.table import main, markdown_table, paper_tables
+from recbole_a2d.benchmark.table import audit_tables, main, markdown_table, paper_tables
 
 
 def table2(records: list[Any], statistics: Statistics | None = None) -> Table:
-    groups = main_groups(comparable(records), "cpu")
+    groups = main_groups(comparable(records), Scale("cpu"))
     return side_by_side("t", table2_rows(), groups, statistics, "table2")
 
 
@@ -81,6 +81,29 @@ def test_table3_only_where_ablations_were_run(make_record: Any) -> None:
     assert [value.text for value in row(third, "A2D-MTL w/o EXP")][1::2] == ["36.54", "16.29"]
     assert row(third, "A2D-MTL w/o GRAPH")[0].text == "missing"
     assert len(table3_rows()) == 7
+
+
+def test_runs_on_a_share_have_tables_of_their_own(make_record: Any) -> None:
+    quarter = {"dataset": "tmall", "train_fraction": 0.25}
+    records = [make_record(dataset="tmall", good=0.5), make_record(**quarter, good=0.3)]
+    records.append(make_record(**quarter, variant="wo_exp", good=0.1))
+    second, third = paper_tables(comparable(records), None)
+    assert second.title == "Table 2, preset cpu: models"
+    assert float(row(second, "A2D-MTL")[0].text) == pytest.approx(50, abs=1)
+    assert third.title.startswith("Table 3, preset cpu, 25% of the training sessions")
+    assert float(row(third, "A2D-MTL")[0].text) == pytest.approx(30, abs=1)
+    assert float(row(third, "A2D-MTL w/o EXP")[0].text) == pytest.approx(10, abs=1)
+
+
+def test_leak_audit_of_a_share(make_record: Any, tmp_path: Path) -> None:
+    leaky = {"train_fraction": 0.25, "session_bank": "batch_leaky"}
+    records = [make_record(train_fraction=0.25), make_record(**leaky, good=0.5)]
+    for order, good in (("file", 0.8), ("shuffled", 0.2)):
+        records.append(make_record(**leaky, evaluation_order=order, good=good))
+    (table,) = audit_tables(comparable(records)[0], tmp_path)
+    told = [float(value.text) for value in row(table, "session_bank: batch_leaky")[:3]]
+    assert told == pytest.approx([80, 20, 50], abs=1)
+    assert audit_tables(comparable(records[:1])[0], tmp_path) == []
 
 
 def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: Path) -> None:

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import Group
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
-from recbole_a2d.benchmark.layout import NOTHING, Table, Value
-from recbole_a2d.benchmark.leak import shares_of
+from recbole_a2d.benchmark.leak_table import (
+    LENGTH,
+    METRICS,
+    Setting,
+    audited,
+    leak_table,
+    shares_of,
+)
 from recbole_a2d.benchmark.paper import paper_figure
 from recbole_a2d.benchmark.suites import OURS
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
-LENGTH = "length"
-"""The order that results are made in: rows of like length together."""
 ORDERS = (
     ("file", "ranked in file order", ACCENT, "circle"),
     ("shuffled", "ranked in shuffled order", PALETTE[0], "circle"),
     (LENGTH, "ranked by length, as results are", FAINT, "line-ns-open"),
 )
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One line of the picture.
-
-    Attributes:
-        name: what was changed.
-        bank: its session bank.
-        entries: by the order that its test rows were ranked in.
-    """
-
-    name: str
-    bank: str
-    entries: dict[str, Entry]
 
 
 def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
@@ -71,34 +58,15 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
     figure.update_annotations(selector={"yref": "paper"}, font={"size": 13})
     used = tuple(entry.runs[0] for s in settings for entry in s.entries.values())
     return Plot(
-        f"{group.dataset}, preset {group.preset}",
+        f"{group.dataset}, {group.scale.title}",
         "The same trained model, its test rows ranked in two orders. Where the order changes "
         "the figures, rows see one another; what file order gains over shuffled order is answers "
         "read from the batch. Dashed: the paper's figure. Right: how often a near session holds "
         "the answer though nothing was learned.",
         figure,
-        _numbers(settings, shares),
+        leak_table(group, shares),
         used,
     )
-
-
-def audited(group: Group) -> list[Setting]:
-    """Settings of the audit: the default first, then each change."""
-    settings: dict[str, Setting] = {}
-    entries = group.varied(LEAK_KEYS)
-    for entry in same_seeds(entries) if entries else []:
-        told = dict(entry.changed)
-        order = str(told.pop("evaluation_order", LENGTH))
-        name = ", ".join(f"{k}: {_word(v)}" for k, v in sorted(told.items())) or "as in results"
-        bank = str(entry.records[0].config.get("session_bank", "none"))
-        settings.setdefault(name, Setting(name, bank, {})).entries[order] = entry
-    return [s for _, s in sorted(settings.items(), key=lambda pair: _place(pair[1]))]
-
-
-def _place(setting: Setting) -> tuple[int, int]:
-    banks = ("none", "train", "batch_masked", "batch_leaky")
-    place = banks.index(setting.bank) if setting.bank in banks else len(banks)
-    return place, int(setting.name != "as in results")
 
 
 def _metric(
@@ -177,38 +145,3 @@ def _shares(
             col=3,
         )
     figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], row=1, col=3)
-
-
-def _numbers(settings: list[Setting], shares: dict[str, Any] | None) -> Table:
-    heads = ["setting"]
-    heads += [
-        f"{label}, {order} order" for _, label in METRICS for order in ("file", "shuffled", LENGTH)
-    ]
-    heads += ["answer near, file order", "answer near, shuffled"]
-    rows = []
-    for setting in settings:
-        first = next(iter(setting.entries.values()))
-        row = [Value(setting.name, first.runs[0])]
-        for metric, _ in METRICS:
-            for order in ("file", "shuffled", LENGTH):
-                row.append(_figure(setting.entries.get(order), metric))
-        for share in shares_of(shares, setting.bank, ["file", "shuffled"]):
-            row.append(Value(NOTHING if math.isnan(share) else f"{100 * share:.1f}"))
-        rows.append(row)
-    note = []
-    if shares is not None:
-        note = [
-            f"Answer near: random vectors, {shares['neighbors']} nearest, batches of "
-            f"{shares['batch']}; for the bank of training sessions the order does not matter."
-        ]
-    return Table("", heads, rows, note)
-
-
-def _figure(entry: Entry | None, metric: str) -> Value:
-    if entry is None:
-        return Value(NOTHING, muted=True)
-    return Value(f"{100 * entry.mean(metric):.2f}", entry.runs[0])
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else str(value).lower()

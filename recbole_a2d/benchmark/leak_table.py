@@ -1,0 +1,96 @@
+"""The leak audit as a table: the same trained model, its test rows ranked in several orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry, Group, same_seeds
+from recbole_a2d.benchmark.layout import NOTHING, Table, Value
+
+METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
+LENGTH = "length"
+"""The order that results are made in: rows of like length together."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the audit.
+
+    Attributes:
+        name: what was changed.
+        bank: its session bank.
+        entries: by the order that its test rows were ranked in.
+    """
+
+    name: str
+    bank: str
+    entries: dict[str, Entry]
+
+
+def audited(group: Group) -> list[Setting]:
+    """Settings of the audit: the default first, then each change."""
+    settings: dict[str, Setting] = {}
+    entries = group.varied(LEAK_KEYS)
+    for entry in same_seeds(entries) if entries else []:
+        told = dict(entry.changed)
+        order = str(told.pop("evaluation_order", LENGTH))
+        name = ", ".join(f"{k}: {_word(v)}" for k, v in sorted(told.items())) or "as in results"
+        bank = str(entry.records[0].config.get("session_bank", "none"))
+        settings.setdefault(name, Setting(name, bank, {})).entries[order] = entry
+    return [s for _, s in sorted(settings.items(), key=lambda pair: _place(pair[1]))]
+
+
+def _place(setting: Setting) -> tuple[int, int]:
+    banks = ("none", "train", "batch_masked", "batch_leaky")
+    place = banks.index(setting.bank) if setting.bank in banks else len(banks)
+    return place, int(setting.name != "as in results")
+
+
+def leak_table(group: Group, shares: dict[str, Any] | None) -> Table:
+    """P@20 and MRR@20 of every setting in every order, and how often an answer stood near.
+
+    Args:
+        group: of the data set.
+        shares: of :func:`recbole_a2d.benchmark.leak.read_label_shares`.
+    """
+    heads = ["setting"]
+    heads += [
+        f"{label}, {order} order" for _, label in METRICS for order in ("file", "shuffled", LENGTH)
+    ]
+    heads += ["answer near, file order", "answer near, shuffled"]
+    rows = []
+    for setting in audited(group):
+        first = next(iter(setting.entries.values()))
+        row = [Value(setting.name, first.runs[0])]
+        for metric, _ in METRICS:
+            for order in ("file", "shuffled", LENGTH):
+                row.append(_figure(setting.entries.get(order), metric))
+        for share in shares_of(shares, setting.bank, ["file", "shuffled"]):
+            row.append(Value(NOTHING if math.isnan(share) else f"{100 * share:.1f}"))
+        rows.append(row)
+    note = []
+    if shares is not None:
+        note = [
+            f"Answer near: random vectors, {shares['neighbors']} nearest, batches of "
+            f"{shares['batch']}; for the bank of training sessions the order does not matter."
+        ]
+    return Table("Leak audit", heads, rows, note)
+
+
+def _figure(entry: Entry | None, metric: str) -> Value:
+    if entry is None:
+        return Value(NOTHING, muted=True)
+    return Value(f"{100 * entry.mean(metric):.2f}", entry.runs[0])
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else str(value).lower()
+
+
+def shares_of(content: dict[str, Any] | None, bank: str, orders: Sequence[str]) -> list[float]:
+    """Shares of a bank in these orders, NaN where not measured."""
+    held = {} if content is None else content["shares"].get(bank, {})
+    return [held.get(order, held.get("any", float("nan"))) for order in orders]
