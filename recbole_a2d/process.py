@@ -26,8 +26,8 @@ _LARGEST = 1 << 30
 def prepare_process() -> None:
     """Keep freed memory, take denormal numbers for zero.
 
-    The latter holds for the calling thread and for threads that start later: call it before
-    torch computes anything with several threads.
+    The latter holds for the calling thread, Python's own numbers included, and for threads that
+    start later: call it before torch computes anything with several threads.
     """
     torch.set_flush_denormal(True)
     keep_freed_memory()
