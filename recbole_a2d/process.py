@@ -6,8 +6,9 @@ of its time (docs/performance.md). There is no such cost where the C library is 
 GPU.
 
 *Numbers below 1e-38 are zero.* L2 penalties shrink weights that nothing holds up by a constant
-factor a step, until they are denormal. A processor computes with those in microcode: one product
-with a matrix of which 8 % were denormal took 125 ms instead of 1.
+factor a step, until they are denormal. A processor computes with those in microcode: a product
+of 2,560 x 100 with 100 x 100, 8 % of them denormal, takes 53 ms instead of 1
+(``benchmarks.parts``).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,10 +31,14 @@ def tiny_product() -> torch.Tensor:
     return torch.full((4_000_000,), 1e-30) * 1e-10
 
 
+needs_flushing = pytest.mark.skipif(
+    not torch.set_flush_denormal(False),
+    reason="this processor cannot take denormal numbers for zero",
+)
+
+
+@needs_flushing
 def test_denormal_numbers_are_zero_in_every_thread() -> None:
-    if not torch.set_flush_denormal(True):
-        pytest.skip("this processor cannot")
-    torch.set_flush_denormal(False)
     program = """
 import torch
 from recbole_a2d.process import prepare_process
@@ -42,9 +47,10 @@ torch.set_num_threads(2)
 prepare_process()
 assert not tiny_product().any()
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
 
 
+@needs_flushing
 def test_without_it_they_are_not() -> None:
     """What the test above would see if nothing were set."""
     torch.set_flush_denormal(False)

@@ -147,7 +147,7 @@ class Scale:
         """Preset and, if it is not all, the share."""
         if self.whole:
             return f"preset {self.preset}"
-        return f"preset {self.preset}, {self.train_fraction:.0%} of the training sessions"
+        return f"preset {self.preset}, {100 * self.train_fraction:g}% of the training sessions"
 
     @property
     def whole(self) -> bool:

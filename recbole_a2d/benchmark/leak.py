@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d import records
+from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
@@ -33,7 +34,6 @@ from recbole_a2d.data.progress import progress
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray
-from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.session_bank import TrainingSessionBank, session_means
@@ -151,23 +151,6 @@ def write_label_shares(config: Any) -> Path:
     with replaced_file(path) as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
-
-
-def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str, Any] | None:
-    """What :func:`write_label_shares` kept; None where it was not measured.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = folder / "leak" / f"{dataset}-{fingerprint}.json"
-    if not path.exists():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        content["shares"]["batch_leaky"]["file"], content["neighbors"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a leak audit ({error}); delete it and run again") from error
-    return content
 
 
 def label_shares(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry, Group, same_seeds
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
+from recbole_a2d.errors import UserError
 
 METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 LENGTH = "length"
@@ -49,12 +52,15 @@ def _place(setting: Setting) -> tuple[int, int]:
     return place, int(setting.name != "as in results")
 
 
-def leak_table(group: Group, shares: dict[str, Any] | None) -> Table:
+def leak_table(
+    settings: Sequence[Setting], shares: dict[str, Any] | None, title: str = ""
+) -> Table:
     """P@20 and MRR@20 of every setting in every order, and how often an answer stood near.
 
     Args:
-        group: of the data set.
-        shares: of :func:`recbole_a2d.benchmark.leak.read_label_shares`.
+        settings: of :func:`audited`.
+        shares: of :func:`read_label_shares`.
+        title: above the table.
     """
     heads = ["setting"]
     heads += [
@@ -62,7 +68,7 @@ def leak_table(group: Group, shares: dict[str, Any] | None) -> Table:
     ]
     heads += ["answer near, file order", "answer near, shuffled"]
     rows = []
-    for setting in audited(group):
+    for setting in settings:
         first = next(iter(setting.entries.values()))
         row = [Value(setting.name, first.runs[0])]
         for metric, _ in METRICS:
@@ -77,7 +83,7 @@ def leak_table(group: Group, shares: dict[str, Any] | None) -> Table:
             f"Answer near: random vectors, {shares['neighbors']} nearest, batches of "
             f"{shares['batch']}; for the bank of training sessions the order does not matter."
         ]
-    return Table("Leak audit", heads, rows, note)
+    return Table(title, heads, rows, note)
 
 
 def _figure(entry: Entry | None, metric: str) -> Value:
@@ -88,6 +94,23 @@ def _figure(entry: Entry | None, metric: str) -> Value:
 
 def _word(value: Any) -> str:
     return value if isinstance(value, str) else str(value).lower()
+
+
+def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str, Any] | None:
+    """What :func:`write_label_shares` kept; None where it was not measured.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / "leak" / f"{dataset}-{fingerprint}.json"
+    if not path.exists():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content["shares"]["batch_leaky"]["file"], content["neighbors"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a leak audit ({error}); delete it and run again") from error
+    return content
 
 
 def shares_of(content: dict[str, Any] | None, bank: str, orders: Sequence[str]) -> list[float]:

@@ -15,7 +15,7 @@ from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
-from recbole_a2d.benchmark.leak import read_label_shares
+from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
 from recbole_a2d.benchmark.side_by_side import (
     has_ablations,

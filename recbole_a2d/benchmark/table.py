@@ -9,8 +9,7 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
-from recbole_a2d.benchmark.leak import read_label_shares
-from recbole_a2d.benchmark.leak_table import audited, leak_table
+from recbole_a2d.benchmark.leak_table import audited, leak_table, read_label_shares
 from recbole_a2d.benchmark.side_by_side import (
     has_ablations,
     main_groups,
@@ -76,6 +75,8 @@ def paper_tables(groups: Sequence[Group], statistics: Statistics | None) -> list
 
 def audit_tables(group: Group, folder: Path) -> list[Table]:
     """The leak audit of a group, where there is one."""
-    if not group.clean or len(audited(group)) < 2:
+    settings = audited(group) if group.clean else []
+    if len(settings) < 2:
         return []
-    return [leak_table(group, read_label_shares(folder, group.dataset, group.fingerprint))]
+    shares = read_label_shares(folder, group.dataset, group.fingerprint)
+    return [leak_table(settings, shares, "Leak audit")]

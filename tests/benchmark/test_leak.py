@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from recbole_a2d.benchmark import leak
+from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.benchmark.runner import main
 from recbole_a2d.config import build_config
 from recbole_a2d.data.dataset import SessionDataset
@@ -144,8 +145,8 @@ def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> No
 
 
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
-    assert leak.read_label_shares(tmp_path, "shop", "1") is None
+    assert read_label_shares(tmp_path, "shop", "1") is None
     (tmp_path / "leak").mkdir()
     (tmp_path / "leak" / "shop-1.json").write_text("{}")
     with pytest.raises(UserError, match="delete it and run again"):
-        leak.read_label_shares(tmp_path, "shop", "1")
+        read_label_shares(tmp_path, "shop", "1")

@@ -75,6 +75,14 @@ def test_validation_is_the_last_part(sessions: int, fraction: float) -> None:
     assert held_out == (max(round(sessions * fraction), 1) if fraction else 0)
 
 
+def test_its_sessions_are_the_latest_in_order(toy_log: Any) -> None:
+    training = [[n, n + 1] for n in range(40)]
+    log = toy_log(training, [[0, 1]])
+    names = log.item_tokens[[*log.train.items, *log.valid.items]]
+    assert names.tolist() == [f"i{item}" for session in training for item in session]
+    assert log.item_tokens[log.valid.items].tolist() == ["i38", "i39", "i39", "i40"]
+
+
 def test_default_is_a_twentieth() -> None:
     assert preprocess.validation_start(100) == 95
 

@@ -33,7 +33,7 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
 
     Args:
         group: of the data set.
-        shares: of :func:`recbole_a2d.benchmark.leak.read_label_shares`.
+        shares: of :func:`recbole_a2d.benchmark.leak_table.read_label_shares`.
     """
     settings = audited(group)
     if len(settings) < 2:
@@ -64,7 +64,7 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
         "read from the batch. Dashed: the paper's figure. Right: how often a near session holds "
         "the answer though nothing was learned.",
         figure,
-        leak_table(group, shares),
+        leak_table(settings, shares),
         used,
     )
 

@@ -34,7 +34,7 @@ def category_encoder(config: Any, dataset: SessionDataset) -> CategoryEncoder | 
         return None
     sessions = category_sessions(dataset.train, dataset.category_of_item)
     return CategoryEncoder(
-        config["embedding_size"],
+        _dim(config),
         _transitions(config, sessions, dataset.n_categories),
         layers=config["category_layers"],
         gate=config["gate"],
@@ -50,7 +50,7 @@ def item_graph_encoder(config: Any, dataset: SessionDataset) -> ItemGraphEncoder
         return None
     edges = _transitions(config, dataset.train, dataset.n_items)
     return ItemGraphEncoder(
-        config["embedding_size"],
+        _dim(config),
         strongest_neighbors(edges, config["item_neighbors"]),
         residual=config["item_residual"],
         score_size=config["graph_score_size"],
@@ -62,7 +62,7 @@ def session_reader(config: Any, dataset: SessionDataset) -> SessionReader | None
     if config["intra"] == "mean":
         return None
     return SessionReader(
-        config["embedding_size"],
+        _dim(config),
         categories=config["categories"] == "graph",
         adaptive=config["sparsity"] == "adaptive",
         position_count=dataset.max_length + 1 if config["item_position"] else 0,
@@ -79,7 +79,7 @@ def session_bank(config: Any, dataset: SessionDataset) -> TrainingSessionBank | 
     if mode == "train":
         items = torch.from_numpy(dataset.train.items)
         offsets = torch.from_numpy(dataset.train.offsets)
-        return TrainingSessionBank(items, offsets, config["embedding_size"], neighbors)
+        return TrainingSessionBank(items, offsets, _dim(config), neighbors)
     if mode == "batch_leaky":
         getLogger("recbole_a2d").warning(
             "session_bank=batch_leaky shows test rows their own answers; it exists for "
@@ -103,7 +103,7 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
         return None
     views = 2 if categories else 1
     mixture = AnswerMixture(
-        config["embedding_size"],
+        _dim(config),
         config["mixture_size"],
         parts,
         clicks=views,
@@ -118,6 +118,11 @@ def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler 
     if not config["train_candidates"]:
         return None
     return CandidateSampler(_item_counts(dataset), whole_number(config, "train_candidates", 1))
+
+
+def _dim(config: Any) -> int:
+    """A search may give a whole number as a float."""
+    return int(config["embedding_size"])
 
 
 def _item_counts(dataset: SessionDataset) -> Tensor:
