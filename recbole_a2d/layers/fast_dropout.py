@@ -40,6 +40,14 @@ class FastDropout(nn.Module):
         return f"rate={self.rate}"
 
 
+def replace_dropout(model: nn.Module) -> None:
+    """Put :class:`FastDropout` in the place of every ``torch.nn.Dropout`` inside a model."""
+    for module in model.modules():
+        for name, part in module.named_children():
+            if type(part) is nn.Dropout:
+                setattr(module, name, FastDropout(part.p))
+
+
 def random_bytes(count: int) -> Tensor:
     """Uniform bytes from torch's generator, ``[count]``, uint8."""
     words = torch.empty(-(-count // 8), dtype=torch.int64)

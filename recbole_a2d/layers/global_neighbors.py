@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.segments import masked_softmax, mix_rows, take
 
 
@@ -81,7 +82,7 @@ class SessionAwareAggregator(nn.Module):
         self.edge_weight = nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5))
         self.query = nn.Linear(dim, 1, bias=False)
         self.merge = nn.Linear(2 * dim, dim, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
         self.negative_slope = negative_slope
 
     def forward(self, vectors: Tensor, fitted: Tensor, level: Neighborhood) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.segments import masked_softmax
 from recbole_a2d.layers.session_graph import SessionGraph
 
@@ -87,7 +88,7 @@ class HypergraphAttention(nn.Module):
         bound = dim**-0.5
         self.to_edge = nn.Parameter(torch.empty(dim + 1).uniform_(-bound, bound))
         self.to_node = nn.Parameter(torch.empty(dim + 1).uniform_(-bound, bound))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
         self.rounds = rounds
         self.negative_slope = negative_slope
 

@@ -127,20 +127,24 @@ class _IntentSoftmax(torch.autograd.Function):
 def _best_scores(block: IntentBlock, vectors: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     """Scores of a block ``[R, N]`` and the number of the winning intent ``[R, N]``.
 
-    Winners are numbers in the scores' own type, found by comparing and multiplying: a CPU
-    does that many times faster than an argmax or a pass through booleans.
+    Winners are :func:`_numbers` in the scores' own type, found by comparing and multiplying: a
+    CPU does that many times faster than an argmax or a pass through booleans.
     """
     count, rows = block.places.shape
     scores = vectors.new_empty(rows, len(table))
     winners = torch.empty_like(scores)
-    # the earliest of equal winners has the largest weight
-    weights = torch.arange(count, 0, -1, device=table.device, dtype=vectors.dtype).view(-1, 1, 1)
+    numbers = _numbers(count, scores)
     for part in _item_chunks(len(vectors), len(table)):
         single = (vectors @ table[part].T).view(count, rows, -1)
         best = torch.amax(single, dim=0, out=scores[:, part])
-        won = torch.eq(single, best, out=single).mul_(weights)
-        torch.sub(count, won.amax(0), out=winners[:, part])
+        won = torch.eq(single, best, out=single).mul_(numbers)
+        torch.amax(won, dim=0, out=winners[:, part])
     return scores, winners
+
+
+def _numbers(count: int, like: Tensor) -> Tensor:
+    """Numbers of intents, ``[count, 1, 1]``: the earliest has the largest and wins a tie."""
+    return torch.arange(count, 0, -1, device=like.device, dtype=like.dtype).view(-1, 1, 1)
 
 
 def _errors_in_place(scores: Tensor, classes: Tensor) -> Tensor:
@@ -163,7 +167,7 @@ def _gradients(
 ) -> Tensor:
     """Float32 gradient of the vectors, ``[K, R, D]``; that of the table is added to its own."""
     count, rows = block.places.shape
-    numbers = torch.arange(count, device=table.device, dtype=errors.dtype).view(-1, 1, 1)
+    numbers = _numbers(count, errors)
     grad = torch.zeros_like(vectors, dtype=torch.float32)
     for part in _item_chunks(len(vectors), len(table)):
         single = errors.new_empty(count, rows, len(table[part]))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.layers.consecutive_units import Edges, UnitLevel
 from recbole_a2d.layers.edge_sums import edge_sums
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.segments import segment_mean, segment_softmax, segment_sum, take
 
 
@@ -32,7 +33,7 @@ class UnitEncoder(nn.Module):
         self.recurrent = nn.ModuleList(
             nn.GRU(dim, dim, batch_first=True) for _ in range(2, order + 1)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
 
     def forward(self, look_up: Callable[[Tensor], Tensor], levels: list[UnitLevel]) -> list[Tensor]:
         """Vectors of the units, ``[N_k, D]`` float32 for each level k.
@@ -79,7 +80,7 @@ class EdgeAttention(nn.Module):
         self.source_score = nn.Parameter(torch.empty(heads, dim, 1).uniform_(-bound, bound))
         self.target_score = nn.Parameter(torch.empty(heads, dim, 1).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(heads, dim))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
         self.negative_slope = negative_slope
 
     def forward(self, sources: Tensor, targets: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:

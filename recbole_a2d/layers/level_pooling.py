@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.masking import prefix_mask
 from recbole_a2d.layers.segments import masked_softmax
 
@@ -82,7 +83,7 @@ class LevelAttention(nn.Module):
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
         self.norm = nn.LayerNorm(dim, eps=1e-8)
 
     def forward(self, queries: Tensor, clicks: Tensor, lengths: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.segments import masked_softmax
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
@@ -50,8 +51,8 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.projection = nn.Linear(dim, 3 * dim, bias=bias)
         self.output = nn.Linear(dim, dim, bias=bias) if output else None
-        self.dropout = nn.Dropout(dropout)
-        self.output_dropout = nn.Dropout(output_dropout)
+        self.dropout = FastDropout(dropout)
+        self.output_dropout = FastDropout(output_dropout)
         self.norm = nn.LayerNorm(dim, eps=eps)
 
     def forward(self, vectors: Tensor, allowed: Tensor) -> Tensor:
@@ -99,8 +100,8 @@ class FeedForward(nn.Module):
         self.expand = nn.Linear(dim, inner)
         self.contract = nn.Linear(inner, dim)
         self.activation = ACTIVATIONS[activation]
-        self.dropout = nn.Dropout(dropout)
-        self.hidden_dropout = nn.Dropout(dropout if drop_hidden else 0.0)
+        self.dropout = FastDropout(dropout)
+        self.hidden_dropout = FastDropout(dropout if drop_hidden else 0.0)
         self.norm = nn.LayerNorm(dim, eps=eps)
 
     def forward(self, vectors: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.level_pooling import LevelAttention, LevelQueries
 from recbole_a2d.layers.masking import last_click
@@ -28,7 +29,7 @@ class AttenMixer(FullRanking):
         super().__init__(config, dataset)
         dim = whole_number(config, "embedding_size", 1)
         self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
-        self.dropout = nn.Dropout(config["dropout"])
+        self.dropout = FastDropout(config["dropout"])
         self.score_scale = config["score_scale"]
         self.queries = LevelQueries(dim, whole_number(config, "levels", 1))
         layout = one_of(config, "head_layout", ("separate", "interleaved"))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.hypergraph import HypergraphAttention, window_incidence
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import last_click
@@ -36,7 +37,7 @@ class CLHHN(FullRanking):
         self.scale: float = config["score_scale"]
         self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.category_embedding = nn.Embedding(dataset.n_categories, dim)
-        self.dropout = nn.Dropout(config["dropout"])
+        self.dropout = FastDropout(config["dropout"])
         rounds = whole_number(config, "rounds", 1)
         self.hypergraph = HypergraphAttention(dim, rounds, config["dropout_incidence"])
         self.readout = PositionReadout(2 * dim, dim, self.max_clicks)

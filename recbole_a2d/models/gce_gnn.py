@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_a2d.data.graphs import NeighborTable, TransitionCounts, strongest_neighbors
 from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.global_neighbors import GlobalNeighborEncoder
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import masked_mean
@@ -35,8 +36,8 @@ class GCEGNN(FullRanking):
         self.global_attention = GlobalNeighborEncoder(
             dim, whole_number(config, "hops", 1), config["dropout_gcn"]
         )
-        self.local_dropout = nn.Dropout(config["dropout_local"])
-        self.global_dropout = nn.Dropout(config["dropout_global"])
+        self.local_dropout = FastDropout(config["dropout_local"])
+        self.global_dropout = FastDropout(config["dropout_global"])
         self.readout = PositionReadout(dim, dim, self.max_seq_length)
         table = co_occurrence_neighbors(
             dataset.train,

@@ -9,6 +9,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
 from recbole_a2d.layers.category_draws import CategoryDraws
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.mirror import (
@@ -46,7 +47,7 @@ class MGS(FullRanking):
         self.mirror_layers = nn.ModuleList(MirrorLayer(dim) for _ in range(layers))
         self.highway = nn.Linear(2 * dim, dim)
         self.readout = MirrorReadout(dim, self.max_seq_length, config["last_click_weight"])
-        self.dropout = nn.Dropout(config["dropout"])
+        self.dropout = FastDropout(config["dropout"])
         categories = torch.from_numpy(dataset.category_of_item).long()
         self.draws = CategoryDraws(categories, whole_number(config, "fellows", 1))
         self.init_uniform(dim)

@@ -10,6 +10,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.frequency_embedding import FrequencyEmbedding
 from recbole_a2d.layers.highway import Highway
 from recbole_a2d.layers.intent_selection import IntentSelection
@@ -49,9 +50,9 @@ class MiaSRec(FullRanking):
         self.weigh_intents = one_of(config, "importance", ("gate", "weight")) == "weight"
         self.beta = config["beta_logit"]
         self.temperature = config["temperature"]
-        self.hidden_dropout = nn.Dropout(config["hidden_dropout_prob"])
-        self.session_dropout = nn.Dropout(config["sess_dropout"])
-        self.item_dropout = nn.Dropout(config["item_dropout"])
+        self.hidden_dropout = FastDropout(config["hidden_dropout_prob"])
+        self.session_dropout = FastDropout(config["sess_dropout"])
+        self.item_dropout = FastDropout(config["item_dropout"])
         self._reset_parameters(dim, config["initializer_range"])
 
     def _reset_parameters(self, dim: int, spread: float) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.graphs import count_transitions
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.graph_infomax import (
     GraphInfomax,
     NeighborLists,
@@ -41,7 +42,7 @@ class MTD(FullRanking):
         self.item_embedding = ItemEmbedding(self.n_items, dim, padding_idx=0)
         self.max_position = whole_number(config, "max_position", 1)
         self.position = nn.Embedding(self.max_position + 1, dim, padding_idx=0)
-        self.dropout = nn.Dropout(config["dropout"])
+        self.dropout = FastDropout(config["dropout"])
         self.attentions, self.feed_forwards = _blocks(config, dim)
         self.readout = RecencyReadout(dim, config["recency"])
         self.epoch, self.fitted_epoch = 0, -1

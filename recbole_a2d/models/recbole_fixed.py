@@ -15,6 +15,7 @@ from recbole.data.interaction import Interaction
 from recbole.model import sequential_recommender as stock
 from torch import Tensor
 
+from recbole_a2d.layers.fast_dropout import replace_dropout
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.session_graph import build_session_graph, trim
 from recbole_a2d.layers.unit_rows import unit_rows
@@ -29,6 +30,7 @@ class _Fixed(FullRanking):
         super().__init__(config, dataset)
         self.item_embedding = ItemEmbedding.of(self.item_embedding)
         self.zero_pad_row()
+        replace_dropout(self)
 
 
 class GRU4Rec(_Fixed, stock.GRU4Rec):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from recbole_a2d.layers.fast_dropout import FastDropout, random_bytes
+from recbole_a2d.layers.fast_dropout import FastDropout, random_bytes, replace_dropout
 
 
 def test_rate_and_scale() -> None:
@@ -47,3 +48,11 @@ def test_nothing_is_dropped_in_ranking_or_at_rate_zero() -> None:
 def test_a_rate_is_a_share() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         FastDropout(1.5)
+
+
+def test_replaced_wherever_it_stands_in_a_model() -> None:
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.25))
+    model = nn.ModuleDict({"one": nn.Dropout(0.5), "two": inner, "three": nn.Dropout2d(0.5)})
+    replace_dropout(model)
+    assert [part.rate for part in model.modules() if isinstance(part, FastDropout)] == [0.5, 0.25]
+    assert isinstance(model["three"], nn.Dropout2d)
