@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import select
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
@@ -38,24 +39,45 @@ commands:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 where the input is at fault."""
+    """Run one command; returns the exit code.
+
+    That is 0, 2 where the input is at fault, or what a shell reports of a program that was
+    stopped by hand (130) or whose output nobody reads any more (141).
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("recbole_a2d").setLevel(logging.INFO)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP + "\n".join(f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()))
-        print("\nOptions of a command: run_recbole_a2d.py COMMAND --help")
-        return 0
     try:
         with _processes():
             _hand_over(words)
+        print(end="", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return 141
     return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of our output has closed it, as ``head`` does; drops what is left."""
+    output = select.poll()
+    output.register(sys.stdout.fileno())
+    closed = any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+    if closed:
+        # Python flushes once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
+
+
+def _print_help() -> None:
+    print(HELP + "\n".join(f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()))
+    print("\nOptions of a command: run_recbole_a2d.py COMMAND --help")
 
 
 def _launched() -> bool:
@@ -72,6 +94,9 @@ def _processes() -> AbstractContextManager[None]:
 
 
 def _hand_over(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_help()
+        return
     name = words.pop(0) if words[0] in COMMANDS else "run"
     if name == "run" and words and not words[0].startswith("-"):
         raise UserError(f"unknown command '{words[0]}'; commands: {', '.join(COMMANDS)}")
