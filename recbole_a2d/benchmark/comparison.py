@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group
 from recbole_a2d.benchmark.row_facts import RowFacts, row_facts
 from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.data.progress import progress
@@ -23,7 +23,6 @@ from recbole_a2d.evaluation.significance import (
 )
 from recbole_a2d.records import read_ranks
 
-METRICS = ("hit@20", "mrr@20")
 SAMPLES = 2000
 """Resamples of the bootstrap: the ends of a 95 % interval are then stable to about 3 %."""
 LEVEL = 0.05
@@ -98,7 +97,7 @@ class Statistics:
         if facts is None or not rivals:
             return {}
         verdicts: Verdicts = {}
-        for metric in METRICS:
+        for metric, _ in METRICS:
             found = {
                 entry.key: self._pair(facts, entry, reference, metric)
                 for entry in progress(rivals, f"{group.dataset} {metric}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdict, Verdicts, reference_of
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value, signed
 from recbole_a2d.benchmark.plan import duration
 from recbole_a2d.benchmark.side_by_side import figure
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"), ("ndcg@20", "NDCG@20"))
-COMPARED = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
+SHOWN = (*METRICS, ("ndcg@20", "NDCG@20"))
 
 
 def group_facts(group: Group) -> str:
@@ -40,11 +39,11 @@ def _details(
     verdicts = {} if statistics is None else statistics.compare(group, entries, reference)
     best = {
         metric: max((e.mean(metric) for e in entries if not e.leaks), default=0.0)
-        for metric, _ in METRICS
+        for metric, _ in SHOWN
     }
     rows = [_row(entry, best, verdicts) for entry in entries]
-    differences = [head for _, label in COMPARED for head in (f"Δ {label}", "p")] * bool(verdicts)
-    heads = ["model", *(label for _, label in METRICS), *differences, "epochs", "time", "seeds"]
+    differences = [head for _, label in METRICS for head in (f"Δ {label}", "p")] * bool(verdicts)
+    heads = ["model", *(label for _, label in SHOWN), *differences, "epochs", "time", "seeds"]
     notes = ["P, MRR, NDCG in per cent; bold: best. time: training and validation, both phases."]
     if verdicts:
         notes.append(
@@ -56,10 +55,10 @@ def _details(
 
 
 def _row(entry: Entry, best: dict[str, float], verdicts: Verdicts) -> list[Value]:
-    figures = [figure(entry, metric, best[metric], verdicts) for metric, _ in METRICS]
+    figures = [figure(entry, metric, best[metric], verdicts) for metric, _ in SHOWN]
     differences: list[Value] = []
     if verdicts:
-        for metric, _ in COMPARED:
+        for metric, _ in METRICS:
             differences += _difference(verdicts.get((entry.key, metric)))
     epochs = "/".join(sorted({str(r.epochs) for r in entry.records})) if entry.trained else NOTHING
     seeds = str(len(entry.records)) if entry.trained else NOTHING

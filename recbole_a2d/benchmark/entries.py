@@ -21,6 +21,9 @@ TOLD_ELSEWHERE = frozenset(
 )
 """Settings that have a place of their own in tables, or change no figure."""
 
+METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
+"""What models are compared by, and the names that tables print."""
+
 LEAK_KEYS = frozenset({"session_bank", "graph_exclude_self", "evaluation_order"})
 """Settings that the leak audit varies."""
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from recbole_a2d import records
 from recbole_a2d.benchmark.leak_table import read_label_shares
+from recbole_a2d.benchmark.suites import ORDERS
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
@@ -39,7 +40,6 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.session_bank import TrainingSessionBank, session_means
 from recbole_a2d.trainer import SessionTrainer
 
-ORDERS = ("file", "shuffled")
 BATCH = 100
 """Rows ranked together in the audit: the batch of the public code of this line."""
 DIM = 100

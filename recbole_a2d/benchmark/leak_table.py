@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import LEAK_KEYS, METRICS, Entry, Group, same_seeds
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
+from recbole_a2d.benchmark.suites import ORDERS
 from recbole_a2d.errors import UserError
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 LENGTH = "length"
 """The order that results are made in: rows of like length together."""
 
@@ -63,16 +63,14 @@ def leak_table(
         title: above the table.
     """
     heads = ["setting"]
-    heads += [
-        f"{label}, {order} order" for _, label in METRICS for order in ("file", "shuffled", LENGTH)
-    ]
+    heads += [f"{label}, {order} order" for _, label in METRICS for order in (*ORDERS, LENGTH)]
     heads += ["answer near, file order", "answer near, shuffled"]
     rows = []
     for setting in settings:
         first = next(iter(setting.entries.values()))
         row = [Value(setting.name, first.runs[0])]
         for metric, _ in METRICS:
-            for order in ("file", "shuffled", LENGTH):
+            for order in (*ORDERS, LENGTH):
                 row.append(_figure(setting.entries.get(order), metric))
         for share in shares_of(shares, setting.bank, ["file", "shuffled"]):
             row.append(Value(NOTHING if math.isnan(share) else f"{100 * share:.1f}"))

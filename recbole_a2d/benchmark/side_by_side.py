@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdicts
-from recbole_a2d.benchmark.entries import Entry, Group, Scale, entry_title
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, entry_title
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.paper import paper_figure, paper_table
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS, ROWS_OF_THEIR_OWN
 from recbole_a2d.config import choices
 from recbole_a2d.model_list import MODELS
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 PAPER_DATASETS = ("diginetica", "tmall", "yoochoose1_64")
 PAPER = (
     "Bold: best of ours. paper: its own figures as printed, under a protocol it does not tell; "

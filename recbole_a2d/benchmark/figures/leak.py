@@ -8,20 +8,13 @@ from typing import Any
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import Group
+from recbole_a2d.benchmark.entries import METRICS, Group
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
-from recbole_a2d.benchmark.leak_table import (
-    LENGTH,
-    METRICS,
-    Setting,
-    audited,
-    leak_table,
-    shares_of,
-)
+from recbole_a2d.benchmark.leak_table import LENGTH, Setting, audited, leak_table, shares_of
 from recbole_a2d.benchmark.paper import paper_figure
 from recbole_a2d.benchmark.suites import OURS
 
-ORDERS = (
+MARKERS = (
     ("file", "ranked in file order", ACCENT, "circle"),
     ("shuffled", "ranked in shuffled order", PALETTE[0], "circle"),
     (LENGTH, "ranked by length, as results are", FAINT, "line-ns-open"),
@@ -85,7 +78,7 @@ def _metric(
                 row=1,
                 col=column,
             )
-    for order, label, shade, symbol in ORDERS:
+    for order, label, shade, symbol in MARKERS:
         here = [setting for setting in settings if order in setting.entries]
         figure.add_scatter(
             x=[100 * setting.entries[order].mean(metric) for setting in here],
@@ -124,7 +117,7 @@ def _claim(figure: graph.Figure, dataset: str, metric: str, column: int) -> None
 def _shares(
     figure: graph.Figure, settings: list[Setting], names: list[str], shares: dict[str, Any] | None
 ) -> None:
-    for place, (order, _, shade, _) in enumerate(ORDERS[:2]):
+    for place, (order, _, shade, _) in enumerate(MARKERS[:2]):
         values = [
             100 * shares_of(shares, setting.bank, ["file", "shuffled"])[place]
             for setting in settings

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group, same_seeds
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, Plot, styled
 from recbole_a2d.benchmark.layout import Table, Value
 
-METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 LEAST = {"hit@20": 2.0, "mrr@20": 1.0}
 """Points that a panel spans at least."""
 KEY = "category_weight"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks import plain_converter as plain
 from recbole_a2d.convert import main
+from recbole_a2d.data import lineage
 from recbole_a2d.errors import UserError
 
 # Few ids, so that items stand at exactly five clicks and sessions meet again; any script.
@@ -23,8 +24,8 @@ SESSION_IDS = [f"s{number}" for number in range(12)] + ["ü", "0"]
 SEEDS = st.integers(0, 2**32)
 LINE_END = st.sampled_from(["\n", "\r\n"])
 MARK = st.sampled_from(["", "\ufeff"])
-ORDERS = st.sampled_from(["file", "time"])
-UNSEEN = st.sampled_from(["drop", "keep"])
+ORDERS = st.sampled_from(lineage.ORDERS)
+UNSEEN = st.sampled_from(lineage.UNSEEN)
 MANY = settings(max_examples=120, deadline=None)
 
 
