@@ -21,7 +21,8 @@ from recbole.data import create_dataset, data_preparation
 from benchmarks.data import experiment_data, generated, settings, with_prefixes
 from benchmarks.memory import peak_of_training
 from benchmarks.ranking import ranking_jobs
-from benchmarks.steps import floor_step, model_step, stock_config, stock_step
+from benchmarks.steps import floor_step, model_step
+from benchmarks.stock import stock_config, stock_step
 from benchmarks.timing import Figure, at_least, at_most, medians_in_turn
 
 LARGE = {"train_batch_size": 100, "embedding_size": 256}
@@ -53,15 +54,7 @@ def main() -> None:
 
 def all_figures(folder: Path, place: Path, repeats: int) -> Iterator[Figure]:
     """The figures, one by one as they are ready."""
-    large = medians_in_turn(
-        {
-            "floor": floor_step(folder, **LARGE),
-            "A2D-MTL": model_step(folder, "A2DMTL", **LARGE),
-            "SR-GNN": model_step(folder, "SRGNN", **LARGE),
-            "stock SR-GNN": stock_step(folder, 100, 256),
-        },
-        repeats,
-    )
+    large = large_steps(folder, repeats)
     yield at_most("A2D-MTL / floor step, batch 100, dim 256", "A2D-MTL", "floor", 1.5, large)
     wide = medians_in_turn(
         {"floor": floor_step(folder, **WIDE), "A2D-MTL": model_step(folder, "A2DMTL", **WIDE)},
@@ -77,6 +70,17 @@ def all_figures(folder: Path, place: Path, repeats: int) -> Iterator[Figure]:
     peak = peak_of_training(folder)
     yield Figure("peak memory of training, GiB", peak, "<= 2.5", peak <= 2.5, {"GiB": peak})
     yield from growth(place, max(3, repeats // 3))
+
+
+def large_steps(folder: Path, repeats: int) -> dict[str, float]:
+    """Median steps at batch 100 and dimension 256: floor, ours, stock RecBole's."""
+    jobs = {
+        "floor": floor_step(folder, **LARGE),
+        "A2D-MTL": model_step(folder, "A2DMTL", **LARGE),
+        "SR-GNN": model_step(folder, "SRGNN", **LARGE),
+    }
+    with stock_step(with_prefixes(folder), *LARGE.values()) as stock:
+        return medians_in_turn(jobs | {"stock SR-GNN": stock}, repeats)
 
 
 def loading(folder: Path) -> Figure:

@@ -1,4 +1,4 @@
-"""Training steps: the floor, ours, stock RecBole's."""
+"""Training steps: the floor and our models."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recbole.config import Config
-from recbole.data import create_dataset, data_preparation
-from recbole.model.sequential_recommender.srgnn import SRGNN
 from torch import Tensor, nn
 
-from benchmarks.data import experiment_data, settings, with_prefixes
+from benchmarks.data import experiment_data, settings
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.full_softmax import full_softmax_loss
@@ -61,47 +58,6 @@ def model_step(folder: Path, model: str, **changes: Any) -> Step:
     config = settings(folder, model, **changes)
     dataset = experiment_data(folder, config).select
     return step_of(build_model(config, model, dataset), config, dataset)
-
-
-def stock_config(folder: Path, batch: int, dim: int) -> Config:
-    """Stock RecBole's configuration for the prefix rows."""
-    return Config(
-        model="SRGNN",
-        dataset=folder.name,
-        config_dict={
-            "data_path": str(folder.parent),
-            "USER_ID_FIELD": "session_id",
-            "ITEM_ID_FIELD": "item_id",
-            "load_col": {"inter": ["session_id", "item_id_list", "item_id"]},
-            "alias_of_item_id": ["item_id_list"],
-            "benchmark_filename": ["prefix_train", "prefix_valid", "prefix_test"],
-            "train_neg_sample_args": None,
-            "eval_args": {"mode": "full", "order": "TO"},
-            "train_batch_size": batch,
-            "embedding_size": dim,
-            "show_progress": False,
-            "use_gpu": False,
-            "state": "ERROR",
-        },
-    )
-
-
-def stock_step(folder: Path, batch: int, dim: int) -> Step:
-    """A step of stock SRGNN: its own model, loader and Adam, float32."""
-    config = stock_config(with_prefixes(folder), batch, dim)
-    dataset = create_dataset(config)
-    batches = _forever(data_preparation(config, dataset)[0])
-    model = SRGNN(config, dataset)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-    model.train()
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss = model.calculate_loss(next(batches))
-        loss.backward()
-        optimizer.step()
-
-    return step
 
 
 def _forever(batches: Any) -> Iterator[Any]:
