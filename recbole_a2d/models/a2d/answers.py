@@ -29,7 +29,7 @@ class Answers(nn.Module):
         own_items: whether the session's own items are a part.
         popularity: best sellers of the predicted categories, or None.
         votes: votes of similar training sessions, or None.
-        train_rows: training rows, whose own sessions never vote for them.
+        train_rows: training rows; sessions before their own alone vote for them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Answers(nn.Module):
 
     @cached_property
     def _votes_of_row(self) -> Tensor:
-        """Votes for each training row's target without its own session; training alone asks."""
+        """Votes of earlier sessions for each training row's target; training alone asks."""
         assert self.votes is not None
         return self.votes.target_votes(self.train_rows)
 

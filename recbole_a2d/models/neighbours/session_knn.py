@@ -37,9 +37,6 @@ class SessionKNN(Scorer):
         self.rule = rule
         self.neighbors = neighbors
         self.sample_size = sample_size
-        # An older session of an item cannot be in a sample of the most recent ones that share
-        # any item; one more, because a row's own session is taken out afterwards.
-        self._per_item = sample_size + 1 if sample_size else None
 
     def _count(self, train: Sessions) -> None:
         self.index = SessionIndex.build(train, len(self.popularity))
@@ -63,29 +60,32 @@ class SessionKNN(Scorer):
 
         Args:
             clicks: known clicks of the prefixes.
-            own_session: training session that each prefix was cut from, shape ``[rows]``: it
-                has no vote on that row, and its rank is the row's time. None = the prefixes
+            own_session: training session that each prefix was cut from, shape ``[rows]``: its
+                rank is the row's time, and only sessions before it vote. None = the prefixes
                 come after all training sessions.
         """
+        # An older session of an item cannot be in a sample of the most recent ones that share
+        # any item, unless those come after the row.
+        per_item = (self.sample_size or None) if own_session is None else None
         now = np.full(clicks.rows, self.index.sessions) if own_session is None else own_session
         parts = [
-            self._votes(clicks.slice(start, stop), now[start:stop])
-            for start, stop in self._chunks(clicks)
+            self._votes(clicks.slice(start, stop), now[start:stop], per_item)
+            for start, stop in self._chunks(clicks, per_item)
         ]
         return sparse.vstack(parts, format="csr")
 
-    def _chunks(self, clicks: KnownClicks) -> Iterator[tuple[int, int]]:
+    def _chunks(self, clicks: KnownClicks, per_item: int | None) -> Iterator[tuple[int, int]]:
         """Row ranges that keep the number of matches, and so the memory, in bounds."""
-        found = self.index.most_recent(clicks.item, self._per_item)
+        found = self.index.most_recent(clicks.item, per_item)
         matches = np.bincount(clicks.row, weights=found, minlength=clicks.rows)
         chunk = np.cumsum(matches) // MATCHES_AT_ONCE
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         bounds = [0, *cuts.tolist(), clicks.rows]
         return zip(bounds[:-1], bounds[1:], strict=True)
 
-    def _votes(self, clicks: KnownClicks, now: IntArray) -> sparse.csr_matrix:
-        found = candidates(self.index, clicks, self.rule, now, self._per_item)
-        found = found.where(found.session != now[found.row])
+    def _votes(self, clicks: KnownClicks, now: IntArray, per_item: int | None) -> sparse.csr_matrix:
+        found = candidates(self.index, clicks, self.rule, now, per_item)
+        found = found.where(found.session < now[found.row])
         voters = nearest(found, clicks.rows, self.neighbors, self.sample_size)
         if self.rule.distance_scale is None:
             votes = self._ballots(voters, clicks.rows) @ self._items

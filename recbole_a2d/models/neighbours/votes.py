@@ -6,8 +6,9 @@ A model that mixes them in, ``p = (1 - w) p_model + w p_votes``, needs two thing
   training rows, 4 bytes a row; the whole distribution is never needed for the loss);
 - to rank: the whole distribution (`SessionVotes.forward`).
 
-Training rows are cut from sessions that stand in the log themselves: ``own_session`` takes a
-row's own session out of its neighbors, or the votes would know the answer.
+Training rows are cut from sessions that stand in the log themselves: ``own_session`` leaves only
+those before a row's own to vote. Its own knows the answer, and later ones make votes look better
+than they are in ranking, where all voters are earlier.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class SessionVotes(nn.Module):
     The training sessions are saved with the model that holds this (16 bytes a click at most).
     Each row's votes are divided by their sum. A row without votes (no known click, or no other
     session shares one) is all zeros. Item frequencies behind the idf factor count every
-    training session, a row's own included.
+    training session, a row's own and later ones included.
 
     Args:
         train: training sessions, item ids 1..n_items - 1.
@@ -91,7 +92,7 @@ class SessionVotes(nn.Module):
         return torch.from_numpy(shares)
 
     def of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
-        """Distributions of a range of training rows, each without its own session.
+        """Distributions of a range of training rows, each by the sessions before its own.
 
         Raises:
             ValueError: the rows are not those of the training sessions.

@@ -112,7 +112,7 @@ def plain_scores(
     if not s:
         return [sum(session.count(item) for session in log) for item in range(N_ITEMS)]
     now = len(log) if own is None else own
-    sharing = [t for t, n in enumerate(log) if set(s) & set(n) and t != own]
+    sharing = [t for t, n in enumerate(log[:now]) if set(s) & set(n)]
     if sample_size:
         sharing = sharing[-sample_size:]
     voters = [(method.plain(s, log[t], abs(now - t) / len(log)), t) for t in sharing]
@@ -154,7 +154,7 @@ def test_formula(
 
 @EVERY_METHOD
 @given(log=LOGS, nearest=NEAREST, sample_size=SAMPLE, data=st.data())
-def test_own_session_has_no_vote(
+def test_only_earlier_sessions_vote_on_a_training_row(
     name: str, log: list[list[int]], nearest: int, sample_size: int | None, data: st.DataObject
 ) -> None:
     method = METHODS[name]

@@ -52,15 +52,15 @@ def test_target_votes_are_those_of_the_whole_distribution(
     assert torch.equal(found, shares.gather(1, targets[:, None])[:, 0])
 
 
-def test_own_session_is_left_out_of_training_rows() -> None:
-    # only session 0 knows that 3 follows 1 and 2
-    sessions = Sessions.from_lists([[1, 2, 3], [1, 4], [5, 6]])
+def test_only_earlier_sessions_vote_on_training_rows() -> None:
+    # only session 1 knows that 3 follows 1 and 2
+    sessions = Sessions.from_lists([[1, 4], [1, 2, 3], [2, 3], [5, 6]])
     votes = SessionVotes(sessions, N_ITEMS, vsknn(inverse_frequency=False))
     prefix, length = torch.tensor([[1, 2]]), torch.tensor([2])
     assert votes(prefix, length)[0, 3] > 0
-    assert votes(prefix, length, torch.tensor([0]))[0].nonzero().ravel().tolist() == [1, 4]
+    assert votes(prefix, length, torch.tensor([1]))[0].nonzero().ravel().tolist() == [1, 4]
     rows = PrefixRows.of(sessions, max_length=50)
-    assert votes.target_votes(rows).tolist() == pytest.approx([0, 0, 0, 0])
+    assert votes.target_votes(rows).tolist() == pytest.approx([0, 0, 0, 1 / 3, 0])
 
 
 def test_rows_of_other_sessions_are_refused() -> None:
