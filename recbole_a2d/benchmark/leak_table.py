@@ -72,7 +72,7 @@ def leak_table(
         for metric, _ in METRICS:
             for order in (*ORDERS, LENGTH):
                 row.append(_figure(setting.entries.get(order), metric))
-        for share in shares_of(shares, setting.bank, ["file", "shuffled"]):
+        for share in shares_of(shares, setting.bank):
             row.append(Value(NOTHING if math.isnan(share) else f"{100 * share:.1f}"))
         rows.append(row)
     note = []
@@ -111,7 +111,7 @@ def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str,
     return content
 
 
-def shares_of(content: dict[str, Any] | None, bank: str, orders: Sequence[str]) -> list[float]:
-    """Shares of a bank in these orders, NaN where not measured."""
+def shares_of(content: dict[str, Any] | None, bank: str) -> list[float]:
+    """Shares of a bank in the audit's two orders, NaN where not measured."""
     held = {} if content is None else content["shares"].get(bank, {})
-    return [held.get(order, held.get("any", float("nan"))) for order in orders]
+    return [held.get(order, held.get("any", float("nan"))) for order in ORDERS]

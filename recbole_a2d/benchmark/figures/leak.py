@@ -118,10 +118,7 @@ def _shares(
     figure: graph.Figure, settings: list[Setting], names: list[str], shares: dict[str, Any] | None
 ) -> None:
     for place, (order, _, shade, _) in enumerate(MARKERS[:2]):
-        values = [
-            100 * shares_of(shares, setting.bank, ["file", "shuffled"])[place]
-            for setting in settings
-        ]
+        values = [100 * shares_of(shares, setting.bank)[place] for setting in settings]
         figure.add_bar(
             x=values,
             y=names,
