@@ -79,13 +79,13 @@ def large_steps(folder: Path, repeats: int) -> dict[str, float]:
         "A2D-MTL": model_step(folder, "A2DMTL", **LARGE),
         "SR-GNN": model_step(folder, "SRGNN", **LARGE),
     }
-    with stock_step(with_prefixes(folder), *LARGE.values()) as stock:
+    with stock_step(with_prefixes(folder), **LARGE) as stock:
         return medians_in_turn(jobs | {"stock SR-GNN": stock}, repeats)
 
 
 def loading(folder: Path) -> Figure:
     """Stock RecBole's reading of the prefix rows against ours of the clicks."""
-    config = stock_config(with_prefixes(folder), 512, 100)
+    config = stock_config(with_prefixes(folder), **WIDE)
     ours = settings(folder, "A2DMTL")
 
     def stock() -> None:

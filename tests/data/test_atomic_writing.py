@@ -12,26 +12,18 @@ from hypothesis import strategies as st
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 
+from benchmarks.stock import READ_PREFIXES
 from recbole_a2d.data.atomic import read_atomic, write_atomic, write_prefixes
 from recbole_a2d.data.atomic_writing import number_texts
 from recbole_a2d.data.tables import SessionTables
 from recbole_a2d.errors import UserError
 
 LENGTH = 3
-SETTINGS = {
-    "USER_ID_FIELD": "session_id",
-    "ITEM_ID_FIELD": "item_id",
+SETTINGS = READ_PREFIXES | {
     "load_col": {
         "inter": ["session_id", "item_id_list", "item_id"],
         "item": ["item_id", "category"],
     },
-    "alias_of_item_id": ["item_id_list"],
-    "benchmark_filename": ["prefix_train", "prefix_valid", "prefix_test"],
-    "train_neg_sample_args": None,
-    "eval_args": {"mode": "full", "order": "TO"},
-    "show_progress": False,
-    "use_gpu": False,
-    "state": "ERROR",
     "train_batch_size": 4,
     "eval_batch_size": 4,
 }
