@@ -24,7 +24,7 @@ from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient, ze
 _CHUNK_BYTES = 1 << 20
 """Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
 _SMALL = 40.0
-"""Scores of this size need no maximum subtracted before ``exp`` in float32."""
+"""Scores that cannot be larger need no maximum subtracted before ``exp`` in float32."""
 _NOTHING = -40.0
 """Scores so far below the highest count as this far. Products of their exponentials would be
 denormal numbers, on which a processor is far slower; exp(-40) times a million items is nothing."""
@@ -182,6 +182,12 @@ class _Candidates:
         vectors = self.vectors[items]
         return (vectors if self.lengths is None else vectors / self.lengths[items]).to(self.dtype)
 
+    def longest(self, items: slice) -> float:
+        """Length of the longest of some vectors as they are multiplied with."""
+        if self.lengths is not None:
+            return 1.0
+        return float(torch.linalg.vector_norm(self.vectors[items], dim=1).max())
+
     def found_zeros(self) -> bool:
         """After the first pass: whether it divided by a length of 0 and has to be repeated."""
         return self.lengths is not None and zeros_to_infinity(self.lengths)
@@ -210,12 +216,13 @@ class _Softmax:
         rows, (items, dim) = len(sessions), candidates.vectors.shape
         self.chunks = list(row_chunks(items, 4 * max(rows, dim), _CHUNK_BYTES, least=64))
         self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
+        self.subtracted = torch.zeros(len(self.chunks), dtype=torch.bool, device=sessions.device)
         highest, sums = self._exponentiate(candidates.measured)
         if candidates.found_zeros():
             highest, sums = self._exponentiate(candidates.part)
         total = (highest + sums.log()).logsumexp(0)
         self.factors = (highest - total).exp_()
-        self.factors[highest - total < _NOTHING] = 0
+        self.factors[(highest - total < _NOTHING) & self.subtracted.unsqueeze(1)] = 0
         self.targets = candidates.part(self.classes).float()
         self.losses = total - torch.linalg.vecdot(sessions, self.targets)
 
@@ -224,12 +231,13 @@ class _Softmax:
         turned = self.sessions.T.to(self.candidates.dtype)
         highest = self.sessions.new_zeros(len(self.chunks), len(self.sessions))
         sums = torch.empty_like(highest)
-        longest = torch.linalg.vector_norm(self.sessions, dim=1).max()
-        small = self.candidates.lengths is not None and bool(longest <= _SMALL)
+        longest = float(torch.linalg.vector_norm(self.sessions, dim=1).max())
         for number, items in enumerate(self.chunks):
             kept = torch.mm(vectors(items), turned, out=self.exponentials[items])
             scores = kept.float()
-            if not small:
+            # not "greater than": NaN takes the long way, where it is found
+            if not longest * self.candidates.longest(items) <= _SMALL:
+                self.subtracted[number] = True
                 torch.amax(scores, 0, out=highest[number])
                 scores.sub_(highest[number]).clamp_min_(_NOTHING)
             torch.sum(scores.exp_(), 0, out=sums[number])

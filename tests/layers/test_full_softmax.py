@@ -66,6 +66,23 @@ def test_scores_far_apart(
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("length", [39.0, 41.0])
+@pytest.mark.parametrize("unit_items", [False, True])
+def test_high_scores_of_all_items(unit_items: bool, length: float) -> None:
+    torch.manual_seed(0)
+    # unit vectors nearly alike: every score is about as large as the session's vector is long
+    table = F.normalize(1 + 0.05 * torch.randn(31, 8), dim=1).requires_grad_()
+    sessions = (length * F.normalize(torch.ones(40, 8), dim=1)).requires_grad_()
+    targets = torch.randint(1, 31, (40,))
+    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
+    plain = F.cross_entropy(sessions @ candidates.T, targets - 1)
+    fast = full_softmax_loss(sessions, table, targets, unit_items=unit_items)
+    torch.testing.assert_close(fast, plain)
+    expected = gradients(plain, sessions, table)
+    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-3)
+
+
 def test_pad_gets_no_gradient() -> None:
     sessions, table, targets = example()
     (grad,) = gradients(full_softmax_loss(sessions, table, targets), table)
