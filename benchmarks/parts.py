@@ -11,26 +11,20 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.data import experiment_data, settings
+from benchmarks.pieces import pieces
 from benchmarks.steps import Step, floor_step, model_step
 from recbole_a2d import process
 from recbole_a2d.experiment import build_model
-from recbole_a2d.layers.edge_scores import edge_scores
-from recbole_a2d.layers.fast_dropout import FastDropout
-from recbole_a2d.layers.full_softmax import full_softmax_loss
-from recbole_a2d.layers.recurrence import gated_recurrence
-from recbole_a2d.layers.unit_rows import unit_rows
-from recbole_a2d.precision import choose_precision
 from recbole_a2d.trainer import SessionTrainer, loader
 
 SIZES = ((512, 100), (100, 256))
@@ -42,7 +36,6 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "w/o categories": {"categories": "none"},
     "dot for cosine": {"score": "dot"},
 }
-ITEMS, EDGES, NODES = 43_027, 31_600, 996
 
 
 def main() -> None:
@@ -123,74 +116,6 @@ def watched(folder: Path, **size: Any) -> Step:
             watcher._plain_step(batch, watcher.calculate_loss)
 
     return step
-
-
-def pieces(batch: int, dim: int) -> dict[str, Step]:
-    """Forward and backward of our large pieces, each beside what autograd makes of it."""
-    table, sessions = _leaf(ITEMS + 1, dim), _leaf(batch, dim)
-    low = choose_precision("auto", torch.device("cpu")) == torch.bfloat16
-    targets = torch.randint(1, ITEMS + 1, (batch,))
-    centers, neighbors, u, a = _leaf(NODES, dim), _leaf(NODES, dim), _leaf(dim), _leaf(dim)
-    center, neighbor = torch.randint(NODES, (2, EDGES)).unbind()
-    center, weights = center.sort().values, torch.rand(EDGES)
-
-    clicks, gru = _leaf(batch, 5, dim), torch.nn.GRU(3 * dim, dim, batch_first=True)
-    whole, parts = _leaf(batch, 5, 3 * dim), gru.weight_ih_l0.chunk(3, dim=1)
-
-    def recurrence() -> Tensor:
-        inputs = F.linear(clicks, parts[0]) + F.linear(whole[0, :, :dim], parts[1])
-        inputs = inputs + F.linear(whole[:, :1, :dim], parts[2], gru.bias_ih_l0)
-        return gated_recurrence(inputs.transpose(0, 1), gru.weight_hh_l0, gru.bias_hh_l0).sum()
-
-    def cosine_loss() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            return full_softmax_loss(sessions, table, targets, unit_items=True)
-
-    def softmax_loss() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            return full_softmax_loss(sessions, table, targets)
-
-    def cross_entropy() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            return F.cross_entropy(F.linear(sessions, table[1:]), targets - 1)
-
-    def linear_cross_entropy(chunked: bool) -> Tensor:
-        options = torch.nn.LinearCrossEntropyOptions() if chunked else None
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            return F.linear_cross_entropy(sessions, table[1:], targets - 1, options=options)
-
-    def plain_edges() -> Tensor:
-        hidden = centers[center] + neighbors[neighbor] + weights.unsqueeze(1) * u
-        return (F.leaky_relu(hidden, 0.2) @ a).sum()
-
-    def edges() -> Tensor:
-        scores = edge_scores(centers, neighbors, center, neighbor, weights, u, a, 0.2)
-        return scores.sum()
-
-    losses = {
-        "softmax loss": softmax_loss,
-        "F.linear + F.cross_entropy": cross_entropy,
-        "F.linear_cross_entropy": lambda: linear_cross_entropy(False),
-        "F.linear_cross_entropy, chunked": lambda: linear_cross_entropy(True),
-        "softmax loss, cosine": cosine_loss,
-        "GRU of 5 clicks, inputs [c; position; length]": recurrence,
-        "the same by torch.nn.GRU": lambda: gru(whole)[0].sum(),
-        "dropout": lambda: FastDropout(0.3)(clicks).sum(),
-        "F.dropout": lambda: F.dropout(clicks, 0.3).sum(),
-        "unit rows": lambda: (unit_rows(table) * table.detach()).sum(),
-        "F.normalize": lambda: (F.normalize(table, dim=1) * table.detach()).sum(),
-        f"{EDGES:,} edge scores": edges,
-        "the same by autograd": plain_edges,
-    }
-    return {name: _backward(loss) for name, loss in losses.items()}
-
-
-def _leaf(*shape: int) -> Tensor:
-    return torch.randn(*shape, requires_grad=True)
-
-
-def _backward(loss: Callable[[], Tensor]) -> Step:
-    return lambda: loss().backward()
 
 
 def _least_in_turn(jobs: Mapping[str, Step], repeats: int) -> dict[str, float]:
