@@ -24,6 +24,7 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
+from recbole_a2d.run_names import new_name, standing_name
 from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -56,7 +57,7 @@ def run_experiment(
     if config["protocol"] not in PROTOCOLS:
         choice = " or ".join(PROTOCOLS)
         raise UserError(f"protocol '{config['protocol']}' is unknown; choose {choice}")
-    name = records.run_name(model, config["dataset"], config["variant"], plain_settings(config))
+    name = new_name(config, model) if fresh else standing_name(config, model)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
     path = results / "records" / f"{name}.json"
     distributed.same_everywhere(path.exists(), f"{results} must be one folder that all of them see")

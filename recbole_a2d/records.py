@@ -84,9 +84,9 @@ def read_record(path: Path) -> Record:
         raise UserError(f"{path}: not a result record ({error}); delete it or upgrade") from error
 
 
-def read_records(folder: Path) -> Iterator[Record]:
-    """All records below a results folder, by name."""
-    for path in sorted((folder / "records").glob("*.json")):
+def read_records(folder: Path, names: str = "*") -> Iterator[Record]:
+    """The records below a results folder whose names fit a pattern, by name."""
+    for path in sorted((folder / "records").glob(f"{names}.json")):
         yield read_record(path)
 
 

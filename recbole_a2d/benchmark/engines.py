@@ -12,10 +12,11 @@ from typing import Any
 from recbole_a2d import records
 from recbole_a2d.benchmark.lock import claimed
 from recbole_a2d.benchmark.plan import Planned, record_paths
-from recbole_a2d.benchmark.suites import Cell, cell_run_name
+from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
 from recbole_a2d.ray_cluster import connected
+from recbole_a2d.run_names import standing_name
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Outcome:
 def run_cell(cell: Cell, command: str) -> Outcome:
     """Make the record of a cell; whatever goes wrong is told, so that the others still run."""
     config = cell.config()
-    run = cell_run_name(cell, config)
+    run = standing_name(config, cell.model)
     started = time.perf_counter()
     try:
         with claimed(Path(config["checkpoint_dir"]) / ".locks" / run) as free:

@@ -10,10 +10,11 @@ from statistics import mean, stdev
 from typing import Any
 
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS
-from recbole_a2d.config import SECTIONS, build_config, plain_settings, read_model_yaml
+from recbole_a2d.config import build_config, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
+from recbole_a2d.run_names import own_keys, value_before
 
 TOLD_ELSEWHERE = frozenset(
     {"seed", "preset", "variant", "protocol", "train_fraction", "metrics", "topk", "worker"}
@@ -26,16 +27,6 @@ METRICS = (("hit@20", "P@20"), ("mrr@20", "MRR@20"))
 
 LEAK_KEYS = frozenset({"session_bank", "graph_exclude_self", "evaluation_order"})
 """Settings that the leak audit varies."""
-
-BEFORE = {
-    "mix_own_items": False,
-    "mix_category": False,
-    "mix_votes": False,
-    "train_candidates": 0,
-}
-"""What a record did that is older than the switch."""
-BEFORE_AS = {"graph_score_size": "embedding_size", "mixture_size": "embedding_size"}
-"""The same for a switch that took its value from another setting."""
 
 VARIANT_TITLES = {
     "wo_cate": "w/o CATE",
@@ -260,20 +251,20 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
     """Settings of a record that differ from what today's yaml files give its model.
 
     A key of the model's own file that the record does not know did not exist when it was
-    made: it is told by what the model did then (:data:`BEFORE`), else as ``absent``.
+    made: it is told by what the model did then, else as ``absent``.
     """
-    defaults, own_keys = _defaults(record.model, record.dataset, record.preset, record.variant)
+    defaults, own = _defaults(record.model, record.dataset, record.preset, record.variant)
     relevant = defaults.keys() - TOLD_ELSEWHERE
     if record.epochs == 0:
-        relevant &= own_keys | {"MAX_ITEM_LIST_LENGTH"}
+        relevant &= own | {"MAX_ITEM_LIST_LENGTH"}
     asked = record.config
     changed = {
         key: asked[key]
         for key in relevant & asked.keys()
         if _text(asked[key]) != _text(defaults[key])
     }
-    for key in (relevant & own_keys) - asked.keys():
-        value = BEFORE.get(key, record.config.get(BEFORE_AS.get(key, ""), "absent"))
+    for key in (relevant & own) - asked.keys():
+        value = value_before(record, key)
         if value != defaults[key]:
             changed[key] = value
     if "evaluation_order" in asked:
@@ -287,10 +278,10 @@ def _defaults(
 ) -> tuple[dict[str, Any], frozenset[str]]:
     try:
         config = build_config(model, dataset, overrides={"preset": preset, "variant": variant})
-        own = read_model_yaml(model)
+        own = own_keys(model)
     except UserError:  # a model, preset or variant that is no more: its record stands as it is
         return {}, frozenset()
-    return plain_settings(config), frozenset(own) - set(SECTIONS)
+    return plain_settings(config), own
 
 
 def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:

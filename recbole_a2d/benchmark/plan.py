@@ -11,12 +11,13 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from recbole_a2d.benchmark.suites import PLACES, Cell, cell_run_name
+from recbole_a2d.benchmark.suites import PLACES, Cell
 from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import NOT_A_SETTING, SessionConfig
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
+from recbole_a2d.run_names import standing_name
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
     planned: dict[str, Planned] = {}
     for cell in cells:
         config = cell.config()
-        run = cell_run_name(cell, config)
+        run = standing_name(config, cell.model)
         finished = all(path.exists() for path in record_paths(config, run, cell.orders))
         epochs, seconds = (0, 0.0) if finished else _progress(config, run)
         estimate = 0.0 if finished else estimate_seconds(records, cell, config)

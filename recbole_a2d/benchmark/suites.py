@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_a2d.benchmark.paper import category_weights
-from recbole_a2d.config import SessionConfig, build_config, choices, plain_settings
+from recbole_a2d.config import SessionConfig, build_config, choices
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import run_name
 from recbole_a2d.registry import MODELS, model_class
 
 OURS = "A2DMTL"
@@ -50,11 +49,6 @@ class Cell:
         return build_config(
             self.model, self.dataset, config_files=self.files, overrides=self.settings
         )
-
-
-def cell_run_name(cell: Cell, config: SessionConfig) -> str:
-    """The name that :func:`recbole_a2d.experiment.run_experiment` gives the cell's run."""
-    return run_name(cell.model, cell.dataset, config["variant"], plain_settings(config))
 
 
 @dataclass(frozen=True)

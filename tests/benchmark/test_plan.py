@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from recbole_a2d.benchmark.plan import duration, left_text, plan, plan_text
-from recbole_a2d.benchmark.suites import Cell, cell_run_name
+from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.checkpoint import save_checkpoint
+from recbole_a2d.run_names import new_name
 
 
 def cell(tmp_path: Path, model: str = "A2DMTL", dataset: str = "shop", **settings: Any) -> Cell:
@@ -39,7 +40,7 @@ def test_equal_cells_count_once(tmp_path: Path) -> None:
 def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, make_record: Any) -> None:
     record = make_record("GRU4Rec", seed=1)
     unfinished = cell(tmp_path, "GRU4Rec")
-    run = cell_run_name(unfinished, unfinished.config())
+    run = new_name(unfinished.config(), "GRU4Rec")
     facts = {"history": [{"seconds": 20.0}, {"seconds": 15.0}]}
     save_checkpoint(tmp_path / "saved" / run / "select" / "last.pt", {"w": torch.ones(1)}, facts)
     (planned,) = plan([unfinished], [record])

@@ -6,11 +6,12 @@ import pytest
 
 from recbole_a2d.benchmark.paper import category_weights, paper_figure, paper_table
 from recbole_a2d.benchmark.plan import command_of
-from recbole_a2d.benchmark.suites import ABLATIONS, SUITES, Cell, cell_run_name, cells_of
+from recbole_a2d.benchmark.suites import ABLATIONS, SUITES, Cell, cells_of
 from recbole_a2d.command_line import split_pairs, typed
-from recbole_a2d.config import build_config, choices
+from recbole_a2d.config import choices
 from recbole_a2d.errors import UserError
 from recbole_a2d.model_list import MODELS
+from recbole_a2d.run_names import new_name
 
 
 def test_table2_holds_every_model_once_and_counted_ones_first() -> None:
@@ -42,9 +43,9 @@ def test_figure3_sweeps_the_papers_values() -> None:
 
 def test_leak_shares_its_plain_cell_with_table2() -> None:
     """The default bank is one of the audit's: that run must not be made twice."""
-    leak = {cell_run_name(c, c.config()) for c in cells_of(SUITES["leak"], "shop")}
+    leak = {new_name(c.config(), c.model) for c in cells_of(SUITES["leak"], "shop")}
     plain = Cell("A2DMTL", "shop")
-    assert cell_run_name(plain, plain.config()) in leak
+    assert new_name(plain.config(), plain.model) in leak
     assert len(leak) == 5
 
 
@@ -69,9 +70,7 @@ def test_a_cells_command_gives_the_cells_run(suite: str) -> None:
         model, dataset = pairs.pop("model"), pairs.pop("dataset")
         given = {key: typed(key, value) for key, value in pairs.items()}
         again = Cell(model, dataset, given)
-        assert cell_run_name(again, build_config(model, dataset, overrides=given)) == (
-            cell_run_name(cell, cell.config())
-        )
+        assert new_name(again.config(), model) == new_name(cell.config(), cell.model)
 
 
 def test_paper_rows_are_ours() -> None:

@@ -1,0 +1,69 @@
+"""Names of runs, and which finished record a run's settings lead to.
+
+A new switch changes the settings of every run and with them its name. A run that did before what
+the switch's default does now need not be made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d.config import SECTIONS, SessionConfig, plain_settings, read_model_yaml
+from recbole_a2d.records import Record, read_records, run_name
+
+BEFORE = {
+    "mix_own_items": False,
+    "mix_category": False,
+    "mix_votes": False,
+    "train_candidates": 0,
+}
+"""What a record did that is older than the switch."""
+BEFORE_AS = {"graph_score_size": "embedding_size", "mixture_size": "embedding_size"}
+"""The same for a switch that took its value from another setting."""
+ABSENT = "absent"
+"""Stands for what a record did of which neither tells."""
+
+
+def value_before(record: Record, key: str) -> Any:
+    """What a record did where today's yaml files have a key that it does not know."""
+    return BEFORE.get(key, record.config.get(BEFORE_AS.get(key, ""), ABSENT))
+
+
+def own_keys(model: str) -> frozenset[str]:
+    """Keys of a model's own yaml file."""
+    return frozenset(read_model_yaml(model)) - set(SECTIONS)
+
+
+def new_name(config: SessionConfig, model: str) -> str:
+    """The name to give a run with these settings."""
+    return run_name(model, config["dataset"], config["variant"], plain_settings(config))
+
+
+def standing_name(config: SessionConfig, model: str) -> str:
+    """The name under which the run with these settings stands: of its record, else the new one.
+
+    The record may be older than a switch that is at what was done before it.
+    """
+    name, results = new_name(config, model), Path(config["results_dir"])
+    if (results / "records" / f"{name}.json").exists():
+        return name
+    settings, alike = plain_settings(config), f"{name.rpartition('-')[0]}-*"
+    older = [record.run for record in read_records(results, alike) if stands_for(record, settings)]
+    return older[-1] if older else name
+
+
+def stands_for(record: Record, settings: Mapping[str, Any]) -> bool:
+    """Whether a record of the same model and data is what a run with these settings would make.
+
+    All it knows is alike; a key of the model's own file that it does not know is at what was done
+    before. Keys younger than the record that all models share count for nothing, as in tables.
+    """
+    known = record.config.keys()
+    if not known <= settings.keys():
+        return False
+    younger = own_keys(record.model) & settings.keys() - known
+    return all(record.config[key] == settings[key] for key in known) and all(
+        value_before(record, key) == settings[key] for key in younger
+    )
