@@ -65,10 +65,14 @@ def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
         run = standing_name(config, cell.model)
         finished = all(path.exists() for path in record_paths(config, run, cell.orders))
         epochs, seconds = (0, 0.0) if finished else _progress(config, run)
-        estimate = 0.0 if finished else estimate_seconds(records, cell, config)
-        left = None if estimate is None else max(estimate - seconds, 0.0)
+        left = 0.0 if finished else _seconds_left(estimate_seconds(records, cell, config), seconds)
         planned[run] = Planned(cell, run, command_of(cell), finished, epochs, left)
     return list(planned.values())
+
+
+def _seconds_left(estimate: float | None, spent: float) -> float | None:
+    """What is left of an estimate; nothing is known of a run that takes longer than its like."""
+    return None if estimate is None or spent >= estimate else estimate - spent
 
 
 def command_of(cell: Cell) -> str:

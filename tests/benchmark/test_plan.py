@@ -49,6 +49,17 @@ def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, make_record: Any) ->
     assert "2 epochs done, about 65 s" in plan_text([planned])
 
 
+def test_a_run_longer_than_its_like_has_no_estimate(tmp_path: Path, make_record: Any) -> None:
+    record = make_record("GRU4Rec", seed=1)
+    unfinished = cell(tmp_path, "GRU4Rec")
+    run = new_name(unfinished.config(), "GRU4Rec")
+    facts = {"history": [{"seconds": record.seconds + 1}]}
+    save_checkpoint(tmp_path / "saved" / run / "select" / "last.pt", {"w": torch.ones(1)}, facts)
+    (planned,) = plan([unfinished], [record])
+    assert planned.seconds_left is None
+    assert plan_text([planned]).splitlines()[0].endswith("1 epochs done")
+
+
 def test_estimates_go_from_like_to_less_like(tmp_path: Path, make_record: Any) -> None:
     def timed(seconds: float, rows: int = 1000, **facts: Any) -> Any:
         record = make_record(**facts)
