@@ -24,15 +24,15 @@ a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 .note{color:var(--faint);font-size:13px;margin:.5em 0}
 .caption{font-weight:600;margin:1.4em 0 .3em}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13.5px;margin:.4em 0}
-th,td{padding:4px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.4em 0}
+th,td{padding:4px 7px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--faint);border-bottom:1px solid var(--ink);vertical-align:bottom}
 th.span{text-align:center;color:var(--ink);border-bottom:0;padding-bottom:0}
 th:first-child,td:first-child{text-align:left}
 td a{color:inherit}
 td:first-child a{color:var(--link)}
 tbody tr:hover{background:#faf7f3}
-.edge{padding-left:34px}
+.edge{padding-left:20px}
 .strong{font-weight:700}
 .muted{color:#96999d}
 .mark{display:inline-block;width:1em;margin-left:.15em;font-size:10px;color:var(--accent)}

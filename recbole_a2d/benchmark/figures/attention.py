@@ -13,6 +13,8 @@ ENTROPIES = (
     ("click_entropy", "which clicks count (Eq. 14)", ACCENT),
     ("context_entropy", "attention among clicks (Eq. 12)", PALETTE[0]),
 )
+ABOVE, BELOW = 70, 80
+"""Pixels over and under the rows: titles, the axis and the legend."""
 FIGURES = (
     ("click_entropy", "entropy, Eq. 14"),
     ("context_entropy", "entropy, Eq. 12"),
@@ -38,9 +40,10 @@ def attention(group: Group) -> Plot | None:
     for key, name, shade in ENTROPIES:
         figure.add_trace(_dots(entries, names, key, name, shade), row=1, col=1)
     figure.add_trace(_bars(entries, names), row=1, col=2)
-    height = 150 + 34 * len(entries)
-    styled(figure, height=height, margin={"l": 10, "t": 70})
-    figure.update_layout(legend={"y": -40 / height, "yanchor": "top"})
+    rows = 34 * len(entries)
+    styled(figure, height=ABOVE + rows + BELOW, margin={"l": 10, "t": ABOVE, "b": BELOW})
+    # measured in heights of the rows, whatever their number: below the numbers of the axis
+    figure.update_layout(legend={"y": -36 / rows, "yanchor": "top"})
     figure.update_xaxes(range=[0, 1.05], row=1, col=1)
     figure.update_xaxes(range=[0, 100], row=1, col=2)
     figure.add_vline(x=1.0, line={"color": FAINT, "dash": "dot", "width": 1}, row=1, col=1)

@@ -32,6 +32,8 @@ DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 """Methods without training are grey; tints and dashes tell them apart."""
 SHOWN = 6
 """Lines of a plot; more are not told apart."""
+LEVEL = 5
+"""Letters of a bin's name that fit under it; longer ones are turned."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,14 @@ def _plot(split: Split, entries: list[Entry], ranks: dict[str, IntArray]) -> Plo
             col=1,
         )
     _lines(figure, split, entries, ranks, names)
-    styled(figure, split.across, height=430, barmode="stack", bargap=0.12)
+    turned = max(map(len, names)) > LEVEL
+    below = 140 if turned else 110
+    styled(figure, split.across, height=320 + below, barmode="stack", bargap=0.12)
     figure.update_layout(
-        margin={"t": 40, "r": 150, "b": 110},
-        legend={"y": -0.26, "yanchor": "top", "traceorder": "normal"},
+        margin={"t": 40, "r": 150, "b": below},
+        legend={"y": -below / 400, "yanchor": "top", "traceorder": "normal"},
     )
-    figure.update_xaxes(tickangle=0, tickfont={"size": 11})
+    figure.update_xaxes(tickangle=-35 if turned else 0, tickfont={"size": 11})
     figure.update_yaxes(title_text="per cent of rows", range=[0, 100], row=1, col=1)
     figure.update_annotations(selector={"xref": "paper"}, font={"size": 13})
     return Plot(
