@@ -6,6 +6,7 @@ from recbole_a2d.benchmark.comparison import Statistics, Verdict, Verdicts, refe
 from recbole_a2d.benchmark.entries import METRICS, Entry, Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value, signed
 from recbole_a2d.benchmark.plan import duration
+from recbole_a2d.benchmark.returns import returns_table
 from recbole_a2d.benchmark.side_by_side import figure
 
 SHOWN = (*METRICS, ("ndcg@20", "NDCG@20"))
@@ -22,14 +23,18 @@ def group_facts(group: Group) -> str:
 
 
 def details_tables(group: Group, statistics: Statistics | None = None) -> list[Table]:
-    """The models of a group and, where there are any, its ablations; best MRR@20 first.
+    """The models of a group, its ablations where there are any, and the models on either kind of
+    rows; best MRR@20 first.
 
     Args:
         group: entries that may be compared.
-        statistics: for differences with their intervals; None leaves them out.
+        statistics: for differences with their intervals and for the kinds of rows; None leaves
+            them out.
     """
     found = [("", group.models), ("Parts of A2D-MTL", group.ablations)]
-    return [_details(title, group, entries, statistics) for title, entries in found if entries]
+    tables = [_details(title, group, entries, statistics) for title, entries in found if entries]
+    returns = None if statistics is None else returns_table(group, statistics)
+    return tables if returns is None else [*tables, returns]
 
 
 def _details(

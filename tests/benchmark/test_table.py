@@ -109,7 +109,8 @@ def test_leak_audit_of_a_share(make_record: Any, tmp_path: Path) -> None:
 def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
     group = comparable([make_record(good=0.3), make_record("STAMP", good=0.1)])[0]
     text = markdown_table(group, Statistics(tmp_path / "results", shop_data))
-    (line,) = [line for line in text.splitlines() if line.startswith("| STAMP")]
+    line, of_kinds = [line for line in text.splitlines() if line.startswith("| STAMP")]
+    assert of_kinds.count("|") == 6, "the table of returns and new items has a row of it too"
     assert "▼" in line and "| \u2212" in line and "<0.001" in line
     assert "reference" in text
     assert "Δ" not in markdown_table(group)
