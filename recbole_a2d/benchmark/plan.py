@@ -72,7 +72,7 @@ def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
 
 def _seconds_left(estimate: float | None, spent: float) -> float | None:
     """What is left of an estimate; nothing is known of a run that takes longer than its like."""
-    return None if estimate is None or spent >= estimate else estimate - spent
+    return None if estimate is None or spent > estimate else estimate - spent
 
 
 def command_of(cell: Cell) -> str:
