@@ -27,26 +27,27 @@ def gradients(loss: Tensor, *leaves: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(3 * loss, leaves))
 
 
+def assert_like_cross_entropy(
+    sessions: Tensor, table: Tensor, targets: Tensor, *, unit_items: bool, atol: float, rtol: float
+) -> None:
+    """Loss and gradients are those of torch's own cross-entropy."""
+    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
+    plain = F.cross_entropy(sessions @ candidates.T, targets - 1)
+    fast = full_softmax_loss(sessions, table, targets, unit_items=unit_items)
+    torch.testing.assert_close(fast, plain)
+    expected = gradients(plain, sessions, table)
+    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=atol, rtol=rtol)
+
+
 @pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
 def test_equals_cross_entropy(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
-    sessions, table, targets = example()
-    plain = F.cross_entropy(sessions @ table[1:].T, targets - 1)
-    fast = full_softmax_loss(sessions, table, targets)
-    torch.testing.assert_close(fast, plain)
-    expected = gradients(plain, sessions, table)
-    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+    assert_like_cross_entropy(*example(), unit_items=False, atol=1e-6, rtol=1e-4)
 
 
 def test_unit_items_are_normalized_ones() -> None:
-    sessions, table, targets = example()
-    plain = F.cross_entropy(sessions @ F.normalize(table[1:], dim=1).T, targets - 1)
-    fast = full_softmax_loss(sessions, table, targets, unit_items=True)
-    torch.testing.assert_close(fast, plain)
-    expected = gradients(plain, sessions, table)
-    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+    assert_like_cross_entropy(*example(), unit_items=True, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("unit_items", [False, True])
@@ -57,13 +58,7 @@ def test_scores_far_apart(
     monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
     sessions, table, targets = example(items=300)
     large = (30 * sessions).detach().requires_grad_()
-    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
-    plain = F.cross_entropy(large @ candidates.T, targets - 1)
-    fast = full_softmax_loss(large, table, targets, unit_items=unit_items)
-    torch.testing.assert_close(fast, plain)
-    expected = gradients(plain, large, table)
-    for found, wanted in zip(gradients(fast, large, table), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+    assert_like_cross_entropy(large, table, targets, unit_items=unit_items, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("length", [39.0, 41.0])
@@ -74,13 +69,7 @@ def test_high_scores_of_all_items(unit_items: bool, length: float) -> None:
     table = F.normalize(1 + 0.05 * torch.randn(31, 8), dim=1).requires_grad_()
     sessions = (length * F.normalize(torch.ones(40, 8), dim=1)).requires_grad_()
     targets = torch.randint(1, 31, (40,))
-    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
-    plain = F.cross_entropy(sessions @ candidates.T, targets - 1)
-    fast = full_softmax_loss(sessions, table, targets, unit_items=unit_items)
-    torch.testing.assert_close(fast, plain)
-    expected = gradients(plain, sessions, table)
-    for found, wanted in zip(gradients(fast, sessions, table), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-3)
+    assert_like_cross_entropy(sessions, table, targets, unit_items=unit_items, atol=1e-6, rtol=1e-3)
 
 
 def test_pad_gets_no_gradient() -> None:
