@@ -37,6 +37,7 @@ VARIANT_TITLES = {
     "wo_graph": "w/o GRAPH",
     "as_printed": "as printed",
     "with_votes": "with votes",
+    "with_rules": "with rules",
     "with_last": "with last click",
     "with_inter": "with INTER",
     "faithful": "faithful",

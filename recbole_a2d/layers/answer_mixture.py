@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recbole_a2d.layers.full_softmax import TargetMixture, log_sums
+from recbole_a2d.layers.full_softmax import TargetMixture
 from recbole_a2d.layers.masking import position_from_end
 
 _LEAST = 1e-30
@@ -38,6 +38,17 @@ class Mixed(NamedTuple):
 
     pointer: Tensor
     log_shares: Tensor
+
+    def backed_off(self, log_rest: Tensor) -> Mixed:
+        """The same where the last part leaves the softmax a share of its own weight.
+
+        Args:
+            log_rest: log of that share, ``[B]``.
+        """
+        first, last = self.log_shares[:, 0], self.log_shares[:, -1]
+        first = torch.logaddexp(first, last + log_rest)
+        log_shares = torch.cat([first.unsqueeze(1), self.log_shares[:, 1:]], dim=1)
+        return Mixed(self.pointer, log_shares)
 
 
 class AnswerMixture(nn.Module):
@@ -118,18 +129,20 @@ def point(probabilities: Tensor, pointer: Tensor, items: Tensor, share: Tensor) 
     return probabilities.scatter_add_(1, items, pointer * share.unsqueeze(1))
 
 
-def point_scores(scores: Tensor, mixed: Mixed, items: Tensor, mask: Tensor) -> Tensor:
-    r"""Log of the mixture where the pointer is its only other part, up to a constant of each row.
+def point_scores(
+    scores: Tensor, pointer: Tensor, odds: Tensor, items: Tensor, mask: Tensor
+) -> Tensor:
+    r"""Add the pointer to a mixture that is given by its logs, up to a constant of each row.
 
     .. math:: \log(w_0 softmax(i) + w_1 pointer(i)) - \log w_0 + \log \textstyle\sum_j e^{s_j}
 
     That is the score itself but for the session's own items, so no pass over all items is spent
     on probabilities. Overwrites the scores.
 
-    Shapes: scores ``[B, N + 1]`` (column 0 is not read), items and mask ``[B, T]``.
+    Shapes: scores ``[B, N + 1]`` (column 0 is not read), pointer, items and mask ``[B, T]``, odds
+    ``[B]``: log of w_1, less the constant.
     """
-    mass = torch.bmm(same_item(items, mask).float(), mixed.pointer.unsqueeze(2)).squeeze(2)
-    odds = log_sums(scores) + mixed.log_shares[:, 1] - mixed.log_shares[:, 0]
+    mass = torch.bmm(same_item(items, mask).float(), pointer.unsqueeze(2)).squeeze(2)
     own = torch.logaddexp(scores.gather(1, items), mass.log() + odds.unsqueeze(1))
     return scores.scatter_(1, items, own)
 

@@ -260,11 +260,19 @@ class _Softmax:
             vectors, exponentials = candidates.part(items), self.exponentials[items]
             session_grad.addcmul_(vectors.T @ exponentials, factors[number])
             scaled = (self.sessions * factors[number].unsqueeze(1)).to(candidates.dtype)
-            grad = candidates.gradient((exponentials @ scaled).to(table.dtype), items)
-            table_grad[1:][items] = grad
+            rows = _product(exponentials, scaled, out=table_grad[1:][items])
+            if candidates.lengths is not None:
+                rows.copy_(candidates.gradient(rows, items))
         of_target = candidates.gradient(self.sessions * -weights.unsqueeze(1), self.classes)
         table_grad.index_add_(0, self.classes + 1, of_target.to(table.dtype))
         return session_grad.T - self.targets * weights.unsqueeze(1), table_grad
+
+
+def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    """Matrix product, written where it belongs if precisions allow."""
+    if left.dtype == out.dtype:
+        return torch.mm(left, right, out=out)
+    return out.copy_(left @ right)
 
 
 def softmax_bce_loss(session_vectors: Tensor, item_table: Tensor, targets: Tensor) -> Tensor:

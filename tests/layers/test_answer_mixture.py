@@ -19,7 +19,7 @@ from recbole_a2d.layers.answer_mixture import (
     same_item,
     target_mixture,
 )
-from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
+from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, log_sums
 from recbole_a2d.layers.masking import prefix_mask
 
 ITEMS = torch.tensor([[3, 1, 3, 0], [2, 0, 0, 0], [1, 2, 4, 4], [0, 0, 0, 0]])
@@ -140,10 +140,18 @@ def test_scores_with_the_pointer_are_log_probabilities_up_to_a_constant(mixed: M
     alone = Mixed(mixed.pointer.detach(), shares)
     expected = scores[:, 1:].softmax(1) * shares[:, :1].exp()
     expected = point(F.pad(expected, (1, 0)), alone.pointer, ITEMS, shares[:, 1].exp())[:, 1:].log()
-    found = point_scores(scores.clone(), alone, ITEMS, MASK)[:, 1:]
+    odds = log_sums(scores) + shares[:, 1] - shares[:, 0]
+    found = point_scores(scores.clone(), alone.pointer, odds, ITEMS, MASK)[:, 1:]
     torch.testing.assert_close(found.log_softmax(1), expected.log_softmax(1))
     constants = found - expected
     torch.testing.assert_close(constants, constants[:, :1].expand_as(constants))
+
+
+def test_what_the_last_part_leaves_goes_to_the_softmax(mixed: Mixed) -> None:
+    rest = torch.tensor([0.0, 0.25, 1.0, 0.5])
+    before, after = mixed.log_shares.exp(), mixed.backed_off(rest.log()).log_shares.exp()
+    torch.testing.assert_close(after[:, 0], before[:, 0] + rest * before[:, -1])
+    torch.testing.assert_close(after[:, 1:], before[:, 1:])
 
 
 def test_an_item_clicked_once_is_unknown_to_its_own_row() -> None:

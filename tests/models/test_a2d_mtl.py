@@ -39,6 +39,7 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("mix_own_items", False),
     ("mix_category", True),
     ("mix_votes", True),
+    ("mix_rules", True),
 ]
 
 
@@ -144,3 +145,27 @@ def test_sampled_candidates_need_the_initial_table(build: Any) -> None:
         build(train_candidates=5, score_table="graph")
     with pytest.raises(UserError, match="does not work with categories 'merged'"):
         build(train_candidates=5, categories="merged")
+
+
+@pytest.mark.parametrize("votes", [False, True])
+def test_ranking_sums_the_softmax_the_pointer_the_votes_and_the_rules(
+    votes: bool, build: Any, tiny_batch: Any, checks: Any
+) -> None:
+    model = build(mix_rules=True, mix_votes=votes, mix_category=False).eval()
+    batch = tiny_batch(checks.prefixes)
+    prefixes, lengths = batch["item_id_list"], batch["item_length"]
+    with torch.no_grad():
+        categories, table, score_table = model._tables()
+        encoded = model.encode(batch, categories, ItemVectors(table))
+        rules, shares = model.answers.rules(prefixes, lengths), encoded.mixed.log_shares.exp()
+        softmax = (model.score_vectors(encoded) @ score_table[1:].T).softmax(1)
+        rest = rules.log_rest.exp().unsqueeze(1)
+        expected = torch.zeros(len(prefixes), len(table))
+        expected[:, 1:] = (shares[:, :1] + shares[:, -1:] * rest) * softmax
+        expected.scatter_add_(1, prefixes, shares[:, 1:2] * encoded.mixed.pointer)
+        expected[rules.row, rules.item] += shares[rules.row, -1] * rules.probability
+        if votes:
+            expected += shares[:, 2:3] * model.answers.votes(prefixes, lengths)
+        found = model.full_sort_predict(batch)[:, 1:].softmax(1)
+    torch.testing.assert_close(expected[:, 1:].sum(1), torch.ones(len(prefixes)))
+    torch.testing.assert_close(found, expected[:, 1:], rtol=1e-4, atol=1e-6)

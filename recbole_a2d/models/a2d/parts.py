@@ -25,6 +25,7 @@ from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import SessionReader
 from recbole_a2d.models.a2d.answers import Answers
 from recbole_a2d.models.full_ranking import whole_number
+from recbole_a2d.models.neighbours.session_rules import SessionRules
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 
@@ -91,14 +92,16 @@ def session_bank(config: Any, dataset: SessionDataset) -> TrainingSessionBank | 
 def answers(config: Any, dataset: SessionDataset) -> Answers | None:
     """What stands beside the softmax over all items."""
     categories = config["categories"] == "graph"
-    popularity = votes = None
+    popularity = votes = rules = None
     if config["mix_category"] and categories:
         counts, of_item = _item_counts(dataset), torch.from_numpy(dataset.category_of_item)
         popularity = CategoryPopularity(counts, of_item.clone())
     if config["mix_votes"]:
         votes = SessionVotes(dataset.train, dataset.n_items)
+    if config["mix_rules"]:
+        rules = SessionRules(dataset.train, dataset.n_items)
     own_items = bool(config["mix_own_items"])
-    parts = own_items + (popularity is not None) + (votes is not None)
+    parts = own_items + sum(part is not None for part in (popularity, votes, rules))
     if parts == 0:
         return None
     views = 2 if categories else 1
@@ -110,7 +113,7 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
         states=views,
         max_length=dataset.max_length,
     )
-    return Answers(mixture, own_items, popularity, votes, dataset.train_rows)
+    return Answers(mixture, own_items, popularity, votes, rules, dataset.train_rows)
 
 
 def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler | None:

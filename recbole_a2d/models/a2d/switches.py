@@ -33,7 +33,9 @@ def check_switches(config: Any) -> None:
     for key, words in SWITCHES.items():
         if config[key] not in words:
             raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
-    mixed = [key for key in ("mix_own_items", "mix_category", "mix_votes") if config[key]]
+    mixed = [
+        key for key in ("mix_own_items", "mix_category", "mix_votes", "mix_rules") if config[key]
+    ]
     if config["loss"] == "bce_softmax" and mixed:
         off = " ".join(f"--{key}=false" for key in mixed)
         raise UserError(f"loss bce_softmax knows one softmax only: add {off}")

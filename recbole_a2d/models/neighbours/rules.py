@@ -22,8 +22,12 @@ class LastClickScorer(Scorer):
     def _item_matrix(self, train: Sessions) -> sparse.csr_matrix:
         """Row i holds the scores of all items after a click on i; ``[n_items, n_items]``."""
 
+    def sparse_scores(self, clicks: KnownClicks) -> sparse.csr_matrix:
+        """Scores of each prefix, zeros left out; ``[rows, n_items]``."""
+        return self._rules[clicks.last_items()]
+
     def _scores(self, clicks: KnownClicks) -> ScoreArray:
-        scores: ScoreArray = self._rules[clicks.last_items()].toarray()
+        scores: ScoreArray = self.sparse_scores(clicks).toarray()
         return scores
 
 
@@ -69,9 +73,10 @@ class RuleScorer(LastClickScorer):
         n_items = len(self.popularity)
         rules = sparse.csr_matrix((n_items, n_items), dtype=np.float64)
         for steps in range(1, self.max_steps + 1):
-            before, after = _pairs(train, steps)
+            before, after = pairs(train, steps)
+            clicks = (train.items[before], train.items[after])
             weight = np.full(len(before), 1 / steps)
-            rules = rules + sparse.csr_matrix((weight, (before, after)), shape=rules.shape)
+            rules = rules + sparse.csr_matrix((weight, clicks), shape=rules.shape)
         return rules
 
 
@@ -84,8 +89,8 @@ def _holds(train: Sessions, n_items: int) -> sparse.csr_matrix:
     return holds
 
 
-def _pairs(train: Sessions, steps: int) -> tuple[IntArray, IntArray]:
-    """Items of all click pairs of one session that lie ``steps`` apart."""
+def pairs(train: Sessions, steps: int) -> tuple[IntArray, IntArray]:
+    """Places of all clicks of one session that lie ``steps`` apart, the earlier and the later."""
     session = train.session_of_click
-    together = session[:-steps] == session[steps:]
-    return train.items[:-steps][together], train.items[steps:][together]
+    earlier = np.flatnonzero(session[:-steps] == session[steps:])
+    return earlier, earlier + steps
