@@ -39,16 +39,9 @@ class Mixed(NamedTuple):
     pointer: Tensor
     log_shares: Tensor
 
-    def backed_off(self, log_rest: Tensor) -> Mixed:
-        """The same where the last part leaves the softmax a share of its own weight.
-
-        Args:
-            log_rest: log of that share, ``[B]``.
-        """
-        first, last = self.log_shares[:, 0], self.log_shares[:, -1]
-        first = torch.logaddexp(first, last + log_rest)
-        log_shares = torch.cat([first.unsqueeze(1), self.log_shares[:, 1:]], dim=1)
-        return Mixed(self.pointer, log_shares)
+    def of(self, rows: slice) -> Mixed:
+        """That of some rows."""
+        return Mixed(*(part[rows] for part in self))
 
 
 class AnswerMixture(nn.Module):

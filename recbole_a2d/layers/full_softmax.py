@@ -89,11 +89,29 @@ def full_softmax_loss(
     Returns:
         Scalar loss in float32. First-order gradients only.
     """
+    return full_softmax_losses(
+        session_vectors, item_table, targets, mixture, unit_items=unit_items
+    )[0]
+
+
+def full_softmax_losses(
+    session_vectors: Tensor,
+    item_table: Tensor,
+    targets: Tensor,
+    mixture: TargetMixture | None = None,
+    *,
+    unit_items: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """:func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
+
+    Returns:
+        Scalar and ``[B]``, float32.
+    """
     log_share, log_rest = (None, None) if mixture is None else mixture
-    loss: Tensor = _FullSoftmax.apply(
+    mean, losses = _FullSoftmax.apply(
         session_vectors, item_table, targets, log_share, log_rest, unit_items
     )
-    return loss
+    return mean, losses
 
 
 class TargetMixture(NamedTuple):
@@ -122,7 +140,7 @@ class _FullSoftmax(torch.autograd.Function):
         log_share: Tensor | None,
         log_rest: Tensor | None,
         unit_items: bool,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(sessions.device.type, enabled=False):
             candidates = _Candidates(table.detach()[1:], unit_items, working_dtype(sessions))
             vectors = sessions.detach().float()
@@ -141,7 +159,8 @@ class _FullSoftmax(torch.autograd.Function):
             )
         # Not saved for backward: the optimizer is to own them, not a copy of them.
         ctx.grads = (session_grad.to(sessions.dtype), table_grad, *mixture_grads)
-        return losses.mean()
+        ctx.mark_non_differentiable(losses)
+        return losses.mean(), losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

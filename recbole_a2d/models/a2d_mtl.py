@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import (
     TargetMixture,
     all_scores,
-    full_softmax_loss,
+    full_softmax_losses,
+    log_sums,
     softmax_bce_loss,
 )
 from recbole_a2d.layers.item_vectors import ItemVectors
@@ -50,6 +52,7 @@ class Encoded:
         read: the sparse attention's result; None where it is replaced by the mean.
         mask: clicks, not pads, ``[B, T]``.
         mixed: the parts of the answer; None where the softmax over all items is all of it.
+        rules: logit of the weight of sequential rules beside the answer, ``[B]``, if any.
     """
 
     session: Tensor
@@ -57,6 +60,7 @@ class Encoded:
     read: ReadSession | None
     mask: Tensor
     mixed: Mixed | None = None
+    rules: Tensor | None = None
 
 
 class A2DMTL(SequentialRecommender):
@@ -96,6 +100,8 @@ class A2DMTL(SequentialRecommender):
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = parts.session_bank(config, dataset)
         self.answers = parts.answers(config, dataset)
+        self.rules = parts.session_rules(config, dataset)
+        self.train_rows = dataset.train_rows
         self.sampler = parts.candidate_sampler(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
         # Made once for a ranking: the tables, and all items as clicks (item graph included).
@@ -176,7 +182,11 @@ class A2DMTL(SequentialRecommender):
             of_click = (clicks,) if view is None else (clicks, view.of_click)
             states = (session,) if view is None else (session, view.state)
             mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
-        return Encoded(session, view, read, mask, mixed)
+        rules = None
+        if self.rules is not None:
+            states = (session,) if view is None else (session, view.state)
+            rules = self.rules.weight(*states, last_click(clicks, lengths))
+        return Encoded(session, view, read, mask, mixed, rules)
 
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
@@ -290,7 +300,19 @@ class A2DMTL(SequentialRecommender):
             table = self._candidates(items.table)
         else:
             table = self.score_table(categories, items.table)
-        return full_softmax_loss(vectors, table, targets, mixture, unit_items=self.unit_items)
+        loss, losses = full_softmax_losses(
+            vectors, table, targets, mixture, unit_items=self.unit_items
+        )
+        if self.rules is None or encoded.rules is None:
+            return loss
+        of_rows = self._rules_of_rows.to(losses.device)[interaction["row_id"]]
+        return loss + self.rules.loss(losses, encoded.rules, of_rows)
+
+    @cached_property
+    def _rules_of_rows(self) -> Tensor:
+        """What earlier sessions' rules say of each training row; training alone asks."""
+        assert self.rules is not None
+        return self.rules.target_weights(self.train_rows)
 
     def _target_mixture(
         self, interaction: Interaction, encoded: Encoded, of_category: Tensor | None
@@ -319,16 +341,36 @@ class A2DMTL(SequentialRecommender):
         encoded = self.encode(interaction, categories, ItemVectors(table))
         vectors = self.score_vectors(encoded)
         mix = self._answers(interaction, encoded)
+        add_rules = self._add_rules(interaction, encoded, mix is not None)
 
         def scores(rows: slice) -> Tensor:
-            of_softmax = all_scores(vectors[rows], score_table)
-            return of_softmax if mix is None else mix(of_softmax, rows)
+            found, constant = all_scores(vectors[rows], score_table), None
+            if mix is not None:
+                found, constant = mix(found, rows)
+            return found if add_rules is None else add_rules(found, constant, rows)
 
         return scores
 
+    def _add_rules(
+        self, interaction: Interaction, encoded: Encoded, mixed: bool
+    ) -> Callable[[Tensor, Tensor | None, slice], Tensor] | None:
+        """What adds the rules to the scores of some rows."""
+        rules, logits = self.rules, encoded.rules
+        if rules is None or logits is None:
+            return None
+        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+
+        def add(scores: Tensor, constant: Tensor | None, part: slice) -> Tensor:
+            if constant is None:
+                scores = scores.log_() if mixed else scores
+                constant = scores.new_zeros(len(scores)) if mixed else log_sums(scores)
+            return rules(logits[part], prefixes[part], lengths[part]).add_to(scores, constant)
+
+        return add
+
     def _answers(
         self, interaction: Interaction, encoded: Encoded
-    ) -> Callable[[Tensor, slice], Tensor] | None:
+    ) -> Callable[[Tensor, slice], tuple[Tensor, Tensor | None]] | None:
         """What mixes the softmax's scores of some rows with the other parts' answers."""
         answers, mixed = self.answers, encoded.mixed
         if answers is None or mixed is None:
@@ -336,10 +378,10 @@ class A2DMTL(SequentialRecommender):
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         of_category = self._log_categories(encoded) if answers.needs_categories else None
 
-        def mix(scores: Tensor, rows: slice) -> Tensor:
+        def mix(scores: Tensor, rows: slice) -> tuple[Tensor, Tensor | None]:
             return answers.mix(
                 scores,
-                Mixed(*(part[rows] for part in mixed)),
+                mixed.of(rows),
                 prefixes[rows],
                 lengths[rows],
                 encoded.mask[rows],

@@ -147,13 +147,6 @@ def test_scores_with_the_pointer_are_log_probabilities_up_to_a_constant(mixed: M
     torch.testing.assert_close(constants, constants[:, :1].expand_as(constants))
 
 
-def test_what_the_last_part_leaves_goes_to_the_softmax(mixed: Mixed) -> None:
-    rest = torch.tensor([0.0, 0.25, 1.0, 0.5])
-    before, after = mixed.log_shares.exp(), mixed.backed_off(rest.log()).log_shares.exp()
-    torch.testing.assert_close(after[:, 0], before[:, 0] + rest * before[:, -1])
-    torch.testing.assert_close(after[:, 1:], before[:, 1:])
-
-
 def test_an_item_clicked_once_is_unknown_to_its_own_row() -> None:
     popularity = CategoryPopularity(COUNTS, CATEGORY_OF_ITEM)
     assert popularity.share[2] == pytest.approx(0.2)

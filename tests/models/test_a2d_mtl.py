@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 
 from recbole_a2d.data.dataset import SessionDataset
@@ -147,25 +148,45 @@ def test_sampled_candidates_need_the_initial_table(build: Any) -> None:
         build(train_candidates=5, categories="merged")
 
 
-@pytest.mark.parametrize("votes", [False, True])
-def test_ranking_sums_the_softmax_the_pointer_the_votes_and_the_rules(
-    votes: bool, build: Any, tiny_batch: Any, checks: Any
+@pytest.mark.parametrize("parts", [(), ("mix_own_items",), ("mix_own_items", "mix_votes")])
+def test_rules_change_the_model_s_own_probabilities_alone(
+    parts: tuple[str, ...], build: Any, tiny_batch: Any, checks: Any
 ) -> None:
-    model = build(mix_rules=True, mix_votes=votes, mix_category=False).eval()
+    mixed = {"mix_own_items": False, "mix_category": False, **dict.fromkeys(parts, True)}
+    model = build(mix_rules=True, **mixed).eval()
     batch = tiny_batch(checks.prefixes)
-    prefixes, lengths = batch["item_id_list"], batch["item_length"]
     with torch.no_grad():
-        categories, table, score_table = model._tables()
-        encoded = model.encode(batch, categories, ItemVectors(table))
-        rules, shares = model.answers.rules(prefixes, lengths), encoded.mixed.log_shares.exp()
-        softmax = (model.score_vectors(encoded) @ score_table[1:].T).softmax(1)
-        rest = rules.log_rest.exp().unsqueeze(1)
-        expected = torch.zeros(len(prefixes), len(table))
-        expected[:, 1:] = (shares[:, :1] + shares[:, -1:] * rest) * softmax
-        expected.scatter_add_(1, prefixes, shares[:, 1:2] * encoded.mixed.pointer)
-        expected[rules.row, rules.item] += shares[rules.row, -1] * rules.probability
-        if votes:
-            expected += shares[:, 2:3] * model.answers.votes(prefixes, lengths)
         found = model.full_sort_predict(batch)[:, 1:].softmax(1)
-    torch.testing.assert_close(expected[:, 1:].sum(1), torch.ones(len(prefixes)))
+        rules, model.rules = model.rules, None
+        alone = model.full_sort_predict(batch)[:, 1:]
+        alone = alone / alone.sum(1, keepdim=True) if "mix_votes" in parts else alone.softmax(1)
+        model.rules = rules
+        categories, table, _ = model._tables()
+        logits = model.encode(batch, categories, ItemVectors(table)).rules
+        added = rules(logits, batch["item_id_list"], batch["item_length"])
+    expected = F.pad(alone * added.log_others.exp().unsqueeze(1), (1, 0))
+    expected[added.row, added.item] += added.log_probability.exp()
+    torch.testing.assert_close(expected.sum(1), torch.ones(len(expected)))
     torch.testing.assert_close(found, expected[:, 1:], rtol=1e-4, atol=1e-6)
+
+
+def test_the_model_learns_as_it_would_without_rules(
+    build: Any, tiny_batch: Any, checks: Any
+) -> None:
+    batch = tiny_batch(checks.prefixes, [4, 10, 9, 4, 1])
+    model, plain = build(mix_rules=True).eval(), build().eval()
+    left_out = plain.load_state_dict(model.state_dict(), strict=False)
+    assert all(name.startswith("rules.") for name in left_out.unexpected_keys)
+    assert not left_out.missing_keys
+    for one in (model, plain):
+        one.calculate_loss(batch).backward()
+    found = dict(model.named_parameters())
+    for name, parameter in plain.named_parameters():
+        assert torch.equal(found[name].grad, parameter.grad), name
+    for name, parameter in model.rules.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_sampled_candidates_do_not_meet_rules(build: Any) -> None:
+    with pytest.raises(UserError, match="add --mix_rules=false"):
+        build(mix_rules=True, train_candidates=4)

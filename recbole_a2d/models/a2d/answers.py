@@ -18,20 +18,18 @@ from recbole_a2d.layers.answer_mixture import (
     target_mixture,
 )
 from recbole_a2d.layers.full_softmax import TargetMixture, log_sums
-from recbole_a2d.models.neighbours.session_rules import SessionRules
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 
 class Answers(nn.Module):
-    """Mixes the softmax with the session's own items, best sellers, votes and rules.
+    """Mixes the softmax with the session's own items, best sellers and neighbours' votes.
 
     Args:
         mixture: learned weights of the parts.
         own_items: whether the session's own items are a part.
         popularity: best sellers of the predicted categories, or None.
         votes: votes of similar training sessions, or None.
-        rules: what followed the last click in training sessions, or None.
-        train_rows: training rows; sessions before their own alone are asked for them.
+        train_rows: training rows; sessions before their own alone vote for them.
     """
 
     def __init__(
@@ -40,12 +38,11 @@ class Answers(nn.Module):
         own_items: bool,
         popularity: CategoryPopularity | None,
         votes: SessionVotes | None,
-        rules: SessionRules | None,
         train_rows: PrefixRows,
     ) -> None:
         super().__init__()
         self.popularity, self.votes, self.mixture = popularity, votes, mixture
-        self.own_items, self.rules = own_items, rules
+        self.own_items = own_items
         self.train_rows = train_rows
 
     @property
@@ -76,10 +73,6 @@ class Answers(nn.Module):
             parts.append(self.popularity.of_targets(log_categories, targets))
         if self.votes is not None:
             parts.append(self._votes_of_row.to(targets.device)[rows])
-        if self.rules is not None:
-            weights, sums = self._rules_of_row.to(targets.device)[rows].unbind(1)
-            parts.append(self.rules.probability(weights, sums))
-            mixed = mixed.backed_off(self.rules.log_rest(sums))
         return target_mixture(mixed, parts)
 
     @cached_property
@@ -87,12 +80,6 @@ class Answers(nn.Module):
         """Votes of earlier sessions for each training row's target; training alone asks."""
         assert self.votes is not None
         return self.votes.target_votes(self.train_rows)
-
-    @cached_property
-    def _rules_of_row(self) -> Tensor:
-        """Weights of earlier sessions' rules for each training row; training alone asks."""
-        assert self.rules is not None
-        return self.rules.target_weights(self.train_rows)
 
     def mix(
         self,
@@ -102,37 +89,16 @@ class Answers(nn.Module):
         lengths: Tensor,
         mask: Tensor,
         log_categories: Tensor | None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor | None]:
         """Scores of all items by all parts, ``[B, N + 1]``; overwrites those of the softmax.
 
-        They are logarithms of probabilities up to a constant of each row, or probabilities
-        where popularity or votes are the last part.
+        They are probabilities, or where the session's own items are the only other part
+        logarithms of them plus a constant of each row, ``[B]``, which is the second result.
         """
-        found = None if self.rules is None else self.rules(prefixes, lengths)
-        if found is not None:
-            mixed = mixed.backed_off(found.log_rest)
         if self.popularity is None and self.votes is None:
-            # The parts left speak of few items: all others keep the scores of the softmax.
             constant = log_sums(scores) - mixed.log_shares[:, 0]
-            if self.own_items:
-                odds = mixed.log_shares[:, 1] + constant
-                point_scores(scores, mixed.pointer, odds, prefixes, mask)
-        else:
-            scores = self._probabilities(scores, mixed, prefixes, lengths, log_categories)
-            if found is None:
-                return scores
-            scores, constant = scores.log_(), torch.zeros_like(mixed.log_shares[:, 0])
-        return scores if found is None else found.add_to(scores, mixed.log_shares[:, -1] + constant)
-
-    def _probabilities(
-        self,
-        scores: Tensor,
-        mixed: Mixed,
-        prefixes: Tensor,
-        lengths: Tensor,
-        log_categories: Tensor | None,
-    ) -> Tensor:
-        """All parts but the rules as probabilities."""
+            odds = mixed.log_shares[:, 1] + constant
+            return point_scores(scores, mixed.pointer, odds, prefixes, mask), constant
         scores[:, 0] = -torch.inf
         shares = iter(mixed.log_shares.exp().unbind(1))
         result = scores.softmax(1).mul_(next(shares).unsqueeze(1))
@@ -143,4 +109,4 @@ class Answers(nn.Module):
             self.popularity.add_to(result, log_categories, next(shares))
         if self.votes is not None:
             result.addcmul_(self.votes(prefixes, lengths), next(shares).unsqueeze(1))
-        return result
+        return result, None

@@ -92,16 +92,14 @@ def session_bank(config: Any, dataset: SessionDataset) -> TrainingSessionBank | 
 def answers(config: Any, dataset: SessionDataset) -> Answers | None:
     """What stands beside the softmax over all items."""
     categories = config["categories"] == "graph"
-    popularity = votes = rules = None
+    popularity = votes = None
     if config["mix_category"] and categories:
         counts, of_item = _item_counts(dataset), torch.from_numpy(dataset.category_of_item)
         popularity = CategoryPopularity(counts, of_item.clone())
     if config["mix_votes"]:
         votes = SessionVotes(dataset.train, dataset.n_items)
-    if config["mix_rules"]:
-        rules = SessionRules(dataset.train, dataset.n_items)
     own_items = bool(config["mix_own_items"])
-    parts = own_items + sum(part is not None for part in (popularity, votes, rules))
+    parts = own_items + (popularity is not None) + (votes is not None)
     if parts == 0:
         return None
     views = 2 if categories else 1
@@ -113,7 +111,17 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
         states=views,
         max_length=dataset.max_length,
     )
-    return Answers(mixture, own_items, popularity, votes, rules, dataset.train_rows)
+    return Answers(mixture, own_items, popularity, votes, dataset.train_rows)
+
+
+def session_rules(config: Any, dataset: SessionDataset) -> SessionRules | None:
+    """What followed the last click in the training sessions, set against the model's answer."""
+    if not config["mix_rules"]:
+        return None
+    vectors = 3 if config["categories"] == "graph" else 2
+    return SessionRules(
+        dataset.train, dataset.n_items, vectors * _dim(config), config["mixture_size"]
+    )
 
 
 def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler | None:

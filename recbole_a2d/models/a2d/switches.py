@@ -45,10 +45,15 @@ def check_switches(config: Any) -> None:
 
 def _check_sampling(config: Any) -> None:
     """Sampled items are looked up one by one: nothing may be computed of the table as a whole."""
-    needed = {"score_table": "initial", "loss": "ce", "category_scores": "none"}
+    needed = {
+        "score_table": "initial",
+        "loss": "ce",
+        "category_scores": "none",
+        "mix_rules": False,
+    }
     wrong = [key for key, value in needed.items() if config[key] != value]
     if config["categories"] == "merged":
         raise UserError("train_candidates does not work with categories 'merged'; drop either")
     if wrong:
-        change = " ".join(f"--{key}={needed[key]}" for key in wrong)
+        change = " ".join(f"--{key}={str(needed[key]).lower()}" for key in wrong)
         raise UserError(f"train_candidates samples the initial item table: add {change}")
