@@ -17,7 +17,7 @@ BEFORE = {
     "mix_own_items": False,
     "mix_category": False,
     "mix_votes": False,
-    "mix_rules": False,
+    "memory": "none",
     "train_candidates": 0,
 }
 """What a record did that is older than the switch."""

@@ -38,6 +38,7 @@ VARIANT_TITLES = {
     "as_printed": "as printed",
     "with_votes": "with votes",
     "with_rules": "with rules",
+    "with_memory": "with memory",
     "with_last": "with last click",
     "with_inter": "with INTER",
     "faithful": "faithful",

@@ -15,7 +15,14 @@ from recbole_a2d.registry import MODELS, model_class
 OURS = "A2DMTL"
 ABLATIONS = ("full", "wo_cate", "wo_exp", "wo_spa", "wo_adaspa", "with_inter", "wo_graph")
 """Rows of Table 3. A2D-MTL is without INTER by default, so its row here is the model with it."""
-ROWS_OF_THEIR_OWN = ("as_printed", "faithful", "with_votes", "with_rules", "with_last")
+ROWS_OF_THEIR_OWN = (
+    "as_printed",
+    "faithful",
+    "with_votes",
+    "with_rules",
+    "with_memory",
+    "with_last",
+)
 """Variants of A2D-MTL that stand in Table 2 beside the default one, where they exist."""
 SESSION_BANKS = ("none", "batch_leaky", "batch_masked", "train")
 """Readings of the session bank; the first two say most when a suite is cut short."""

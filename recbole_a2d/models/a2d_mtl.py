@@ -52,7 +52,7 @@ class Encoded:
         read: the sparse attention's result; None where it is replaced by the mean.
         mask: clicks, not pads, ``[B, T]``.
         mixed: the parts of the answer; None where the softmax over all items is all of it.
-        rules: logit of the weight of sequential rules beside the answer, ``[B]``, if any.
+        memory: log of the weights of answer and memory, ``[B, 1 + E]``, if there is any.
     """
 
     session: Tensor
@@ -60,7 +60,7 @@ class Encoded:
     read: ReadSession | None
     mask: Tensor
     mixed: Mixed | None = None
-    rules: Tensor | None = None
+    memory: Tensor | None = None
 
 
 class A2DMTL(SequentialRecommender):
@@ -100,7 +100,7 @@ class A2DMTL(SequentialRecommender):
             self.with_last = nn.Linear(2 * self.dim, self.dim)
         self.bank = parts.session_bank(config, dataset)
         self.answers = parts.answers(config, dataset)
-        self.rules = parts.session_rules(config, dataset)
+        self.memory = parts.memory(config, dataset)
         self.train_rows = dataset.train_rows
         self.sampler = parts.candidate_sampler(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
@@ -182,11 +182,11 @@ class A2DMTL(SequentialRecommender):
             of_click = (clicks,) if view is None else (clicks, view.of_click)
             states = (session,) if view is None else (session, view.state)
             mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
-        rules = None
-        if self.rules is not None:
+        memory = None
+        if self.memory is not None:
             states = (session,) if view is None else (session, view.state)
-            rules = self.rules.weight(*states, last_click(clicks, lengths))
-        return Encoded(session, view, read, mask, mixed, rules)
+            memory = self.memory.log_shares(*states, last_click(clicks, lengths))
+        return Encoded(session, view, read, mask, mixed, memory)
 
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
@@ -303,16 +303,16 @@ class A2DMTL(SequentialRecommender):
         loss, losses = full_softmax_losses(
             vectors, table, targets, mixture, unit_items=self.unit_items
         )
-        if self.rules is None or encoded.rules is None:
+        if self.memory is None or encoded.memory is None:
             return loss
-        of_rows = self._rules_of_rows.to(losses.device)[interaction["row_id"]]
-        return loss + self.rules.loss(losses, encoded.rules, of_rows)
+        of_rows = self._memory_of_rows.to(losses.device)[interaction["row_id"]]
+        return loss + self.memory.loss(losses, encoded.memory, of_rows)
 
     @cached_property
-    def _rules_of_rows(self) -> Tensor:
-        """What earlier sessions' rules say of each training row; training alone asks."""
-        assert self.rules is not None
-        return self.rules.target_weights(self.train_rows)
+    def _memory_of_rows(self) -> Tensor:
+        """What earlier sessions say of each training row; training alone asks."""
+        assert self.memory is not None
+        return self.memory.target_weights(self.train_rows)
 
     def _target_mixture(
         self, interaction: Interaction, encoded: Encoded, of_category: Tensor | None
@@ -341,22 +341,22 @@ class A2DMTL(SequentialRecommender):
         encoded = self.encode(interaction, categories, ItemVectors(table))
         vectors = self.score_vectors(encoded)
         mix = self._answers(interaction, encoded)
-        add_rules = self._add_rules(interaction, encoded, mix is not None)
+        recall = self._recall(interaction, encoded, mix is not None)
 
         def scores(rows: slice) -> Tensor:
             found, constant = all_scores(vectors[rows], score_table), None
             if mix is not None:
                 found, constant = mix(found, rows)
-            return found if add_rules is None else add_rules(found, constant, rows)
+            return found if recall is None else recall(found, constant, rows)
 
         return scores
 
-    def _add_rules(
+    def _recall(
         self, interaction: Interaction, encoded: Encoded, mixed: bool
     ) -> Callable[[Tensor, Tensor | None, slice], Tensor] | None:
-        """What adds the rules to the scores of some rows."""
-        rules, logits = self.rules, encoded.rules
-        if rules is None or logits is None:
+        """What adds the memory to the scores of some rows."""
+        memory, log_shares = self.memory, encoded.memory
+        if memory is None or log_shares is None:
             return None
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
 
@@ -364,7 +364,7 @@ class A2DMTL(SequentialRecommender):
             if constant is None:
                 scores = scores.log_() if mixed else scores
                 constant = scores.new_zeros(len(scores)) if mixed else log_sums(scores)
-            return rules(logits[part], prefixes[part], lengths[part]).add_to(scores, constant)
+            return memory.add_to(scores, constant, log_shares[part], prefixes[part], lengths[part])
 
         return add
 

@@ -40,7 +40,6 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("mix_own_items", False),
     ("mix_category", True),
     ("mix_votes", True),
-    ("mix_rules", True),
 ]
 
 
@@ -149,44 +148,45 @@ def test_sampled_candidates_need_the_initial_table(build: Any) -> None:
 
 
 @pytest.mark.parametrize("parts", [(), ("mix_own_items",), ("mix_own_items", "mix_votes")])
-def test_rules_change_the_model_s_own_probabilities_alone(
+def test_memory_is_added_to_the_model_s_own_probabilities(
     parts: tuple[str, ...], build: Any, tiny_batch: Any, checks: Any
 ) -> None:
     mixed = {"mix_own_items": False, "mix_category": False, **dict.fromkeys(parts, True)}
-    model = build(mix_rules=True, **mixed).eval()
+    model = build(memory="both", **mixed).eval()
     batch = tiny_batch(checks.prefixes)
     with torch.no_grad():
         found = model.full_sort_predict(batch)[:, 1:].softmax(1)
-        rules, model.rules = model.rules, None
+        memory, model.memory = model.memory, None
         alone = model.full_sort_predict(batch)[:, 1:]
-        alone = alone / alone.sum(1, keepdim=True) if "mix_votes" in parts else alone.softmax(1)
-        model.rules = rules
+        alone = alone.log() if "mix_votes" in parts else alone
+        model.memory = memory
         categories, table, _ = model._tables()
-        logits = model.encode(batch, categories, ItemVectors(table)).rules
-        added = rules(logits, batch["item_id_list"], batch["item_length"])
-    expected = F.pad(alone * added.log_others.exp().unsqueeze(1), (1, 0))
-    expected[added.row, added.item] += added.log_probability.exp()
-    torch.testing.assert_close(expected.sum(1), torch.ones(len(expected)))
-    torch.testing.assert_close(found, expected[:, 1:], rtol=1e-4, atol=1e-6)
+        log_shares = model.encode(batch, categories, ItemVectors(table)).memory
+        scores = F.pad(alone.log_softmax(1), (1, 0), value=-torch.inf)
+        of_batch = (batch["item_id_list"], batch["item_length"])
+        expected = memory.add_to(scores, torch.zeros(len(scores)), log_shares, *of_batch)
+    torch.testing.assert_close(found, expected[:, 1:].softmax(1), rtol=1e-4, atol=1e-6)
 
 
-def test_the_model_learns_as_it_would_without_rules(
+def test_the_model_learns_as_it_would_without_memory(
     build: Any, tiny_batch: Any, checks: Any
 ) -> None:
     batch = tiny_batch(checks.prefixes, [4, 10, 9, 4, 1])
-    model, plain = build(mix_rules=True).eval(), build().eval()
+    model, plain = build(memory="both").eval(), build().eval()
     left_out = plain.load_state_dict(model.state_dict(), strict=False)
-    assert all(name.startswith("rules.") for name in left_out.unexpected_keys)
+    assert all(name.startswith("memory.") for name in left_out.unexpected_keys)
     assert not left_out.missing_keys
     for one in (model, plain):
         one.calculate_loss(batch).backward()
     found = dict(model.named_parameters())
     for name, parameter in plain.named_parameters():
         assert torch.equal(found[name].grad, parameter.grad), name
-    for name, parameter in model.rules.named_parameters():
+    for name, parameter in model.memory.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_sampled_candidates_do_not_meet_rules(build: Any) -> None:
-    with pytest.raises(UserError, match="add --mix_rules=false"):
-        build(mix_rules=True, train_candidates=4)
+def test_sampled_candidates_and_printed_loss_do_not_meet_memory(build: Any) -> None:
+    with pytest.raises(UserError, match="add --memory=none"):
+        build(memory="rules", train_candidates=4)
+    with pytest.raises(UserError, match="add --memory=none"):
+        build(memory="rules", loss="bce_softmax", mix_own_items=False, mix_category=False)

@@ -24,7 +24,9 @@ from recbole_a2d.layers.sampled_softmax import CandidateSampler
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import SessionReader
 from recbole_a2d.models.a2d.answers import Answers
+from recbole_a2d.models.a2d.memory import Memory
 from recbole_a2d.models.full_ranking import whole_number
+from recbole_a2d.models.neighbours.evidence import Evidence
 from recbole_a2d.models.neighbours.session_rules import SessionRules
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
@@ -114,14 +116,17 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
     return Answers(mixture, own_items, popularity, votes, dataset.train_rows)
 
 
-def session_rules(config: Any, dataset: SessionDataset) -> SessionRules | None:
-    """What followed the last click in the training sessions, set against the model's answer."""
-    if not config["mix_rules"]:
+def memory(config: Any, dataset: SessionDataset) -> Memory | None:
+    """Counts of training sessions, set beside the model's answer."""
+    if config["memory"] == "none":
         return None
+    evidence: list[Evidence] = []
+    if config["memory"] in ("rules", "both"):
+        evidence.append(SessionRules(dataset.train, dataset.n_items))
+    if config["memory"] in ("votes", "both"):
+        evidence.append(SessionVotes(dataset.train, dataset.n_items))
     vectors = 3 if config["categories"] == "graph" else 2
-    return SessionRules(
-        dataset.train, dataset.n_items, vectors * _dim(config), config["mixture_size"]
-    )
+    return Memory(evidence, vectors * _dim(config), int(config["mixture_size"]))
 
 
 def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler | None:

@@ -16,6 +16,7 @@ SWITCHES = {
     "attention_residual": ("paper", "input"),
     "attention_values": ("item", "item_category", "initial_item"),
     "readout": ("paper", "with_last"),
+    "memory": ("none", "rules", "votes", "both"),
     "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
     "score": ("cosine", "dot"),
     "score_table": ("initial", "graph"),
@@ -33,12 +34,11 @@ def check_switches(config: Any) -> None:
     for key, words in SWITCHES.items():
         if config[key] not in words:
             raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
-    mixed = [
-        key for key in ("mix_own_items", "mix_category", "mix_votes", "mix_rules") if config[key]
-    ]
+    off = {"mix_own_items": "false", "mix_category": "false", "mix_votes": "false"}
+    mixed = [f"--{key}={word}" for key, word in off.items() if config[key]]
+    mixed += ["--memory=none"] if config["memory"] != "none" else []
     if config["loss"] == "bce_softmax" and mixed:
-        off = " ".join(f"--{key}=false" for key in mixed)
-        raise UserError(f"loss bce_softmax knows one softmax only: add {off}")
+        raise UserError(f"loss bce_softmax knows one softmax only: add {' '.join(mixed)}")
     if config["train_candidates"]:
         _check_sampling(config)
 
@@ -49,11 +49,11 @@ def _check_sampling(config: Any) -> None:
         "score_table": "initial",
         "loss": "ce",
         "category_scores": "none",
-        "mix_rules": False,
+        "memory": "none",
     }
     wrong = [key for key, value in needed.items() if config[key] != value]
     if config["categories"] == "merged":
         raise UserError("train_candidates does not work with categories 'merged'; drop either")
     if wrong:
-        change = " ".join(f"--{key}={str(needed[key]).lower()}" for key in wrong)
+        change = " ".join(f"--{key}={needed[key]}" for key in wrong)
         raise UserError(f"train_candidates samples the initial item table: add {change}")

@@ -1,25 +1,22 @@
-"""Votes of the nearest training sessions as a probability, for use inside a trained model.
+"""Votes of the nearest training sessions, for use inside a trained model.
 
-A model that mixes them in, ``p = (1 - w) p_model + w p_votes``, needs two things of its batch:
-
-- to train: the votes for each row's target only (`SessionVotes.target_votes` once for all
-  training rows, 4 bytes a row; the whole distribution is never needed for the loss);
-- to rank: the whole distribution (`SessionVotes.forward`).
-
-Training rows are cut from sessions that stand in the log themselves: ``own_session`` leaves only
-those before a row's own to vote. Its own knows the answer, and later ones make votes look better
-than they are in ranking, where all voters are earlier.
+As evidence (:mod:`~recbole_a2d.models.neighbours.evidence`), or as a probability of its own that a
+model mixes in, ``p = (1 - w) p_model + w p_votes``: to train it needs `SessionVotes.target_votes`,
+to rank the whole distribution (`SessionVotes.forward`). ``own_session`` leaves only the sessions
+before a row's own to vote.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import IntArray, Sessions
+from recbole_a2d.models.neighbours.evidence import Evidence
 from recbole_a2d.models.neighbours.prefixes import KnownClicks
 from recbole_a2d.models.neighbours.session_knn import SessionKNN
 from recbole_a2d.models.neighbours.similarity import NeighborRule, vsknn
@@ -28,7 +25,7 @@ from recbole_a2d.models.neighbours.stored_scorer import StoredScorer
 ROWS_AT_ONCE = 4096
 
 
-class SessionVotes(nn.Module):
+class SessionVotes(Evidence):
     """Next-item distribution by the nearest training sessions; nothing in it is learned.
 
     The training sessions are saved with the model that holds this (16 bytes a click at most).
@@ -68,8 +65,15 @@ class SessionVotes(nn.Module):
         Shapes: prefixes ``[B, T]`` (left-aligned, padded with 0), lengths ``[B]``, own_session
         ``[B]``: index of the training session that a row was cut from.
         """
-        clicks = KnownClicks.of_padded(_array(prefixes), _array(lengths), self.stored.scorer.known)
-        return self._distribution(clicks, None if own_session is None else _array(own_session))
+        own = None if own_session is None else _array(own_session)
+        return normalized(self._counted(self._clicks(prefixes, lengths), own))
+
+    def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:
+        """See :class:`Evidence`."""
+        return self._counted(self._clicks(prefixes, lengths), None)
+
+    def _clicks(self, prefixes: Tensor, lengths: Tensor) -> KnownClicks:
+        return KnownClicks.of_padded(_array(prefixes), _array(lengths), self.stored.scorer.known)
 
     def forward(
         self, prefixes: Tensor, lengths: Tensor, own_session: Tensor | None = None
@@ -84,12 +88,21 @@ class SessionVotes(nn.Module):
         Args:
             rows: rows of the very training sessions this was built from.
         """
-        shares = np.zeros(len(rows), dtype=np.float32)
+        of_target, of_all = self._target_weights(rows).T
+        return torch.from_numpy((of_target / np.where(of_all > 0, of_all, 1)).astype(np.float32))
+
+    def target_weights(self, rows: PrefixRows) -> Tensor:
+        """See :class:`Evidence`."""
+        return torch.from_numpy(self._target_weights(rows)).float()
+
+    def _target_weights(self, rows: PrefixRows) -> NDArray[np.float64]:
+        found = np.zeros((len(rows), 2))
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            votes, targets = self.of_rows(rows, part), rows.targets[part]
-            shares[part] = np.asarray(votes[np.arange(len(targets)), targets]).ravel()
-        return torch.from_numpy(shares)
+            votes, targets = self._of_rows(rows, part), rows.targets[part]
+            found[part, 0] = np.asarray(votes[np.arange(len(targets)), targets]).ravel()
+            found[part, 1] = np.asarray(votes.sum(axis=1)).ravel()
+        return found
 
     def of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
         """Distributions of a range of training rows, each by the sessions before its own.
@@ -97,18 +110,21 @@ class SessionVotes(nn.Module):
         Raises:
             ValueError: the rows are not those of the training sessions.
         """
+        return normalized(self._of_rows(rows, part))
+
+    def _of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
         if len(rows.sessions) != self.stored.scorer.index.sessions:
             raise ValueError("rows must be those of the training sessions the votes count")
         clicks = KnownClicks.of_ranges(
             rows.sessions.items, rows.start[part], rows.end[part], self.stored.scorer.known
         )
-        return self._distribution(clicks, rows.session[part])
+        return self._counted(clicks, rows.session[part])
 
-    def _distribution(self, clicks: KnownClicks, own_session: IntArray | None) -> csr_matrix:
+    def _counted(self, clicks: KnownClicks, own_session: IntArray | None) -> csr_matrix:
         votes = self.stored.scorer.votes(clicks, own_session)
         if self.sharpness != 1:
             votes.data **= self.sharpness
-        return normalized(votes)
+        return votes
 
 
 def normalized(votes: csr_matrix) -> csr_matrix:

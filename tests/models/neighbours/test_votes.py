@@ -52,6 +52,21 @@ def test_target_votes_are_those_of_the_whole_distribution(
     assert torch.equal(found, shares.gather(1, targets[:, None])[:, 0])
 
 
+@given(LOGS, RULES)
+def test_weights_are_votes_before_they_are_divided(log: list[list[int]], rule: object) -> None:
+    sessions = Sessions.from_lists(log)
+    votes = SessionVotes(sessions, N_ITEMS, rule, 3)
+    rows = PrefixRows.of(sessions, max_length=4)
+    prefixes, lengths, own = whole_batch(rows)
+    raw = votes.stored.scorer.scores(prefixes.numpy(), lengths.numpy())
+    np.testing.assert_allclose(votes.weights(prefixes, lengths).toarray(), raw, rtol=1e-5)
+    of_target, of_all = votes.target_weights(rows).unbind(1)
+    shares = votes(prefixes, lengths, own)
+    of_targets = shares[torch.arange(len(rows)), torch.from_numpy(rows.targets)]
+    torch.testing.assert_close(of_target, of_targets * of_all)
+    assert torch.equal(of_all > 0, shares.sum(1) > 0)
+
+
 def test_only_earlier_sessions_vote_on_training_rows() -> None:
     # only session 1 knows that 3 follows 1 and 2
     sessions = Sessions.from_lists([[1, 4], [1, 2, 3], [2, 3], [5, 6]])
