@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
 
 from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.evaluation.ranks import target_ranks
@@ -195,7 +197,17 @@ def _look_inside(recommender: Recommender, known: IntArray) -> _Inside:
             inside.notes.append(f"categories is '{config['categories']}': no category head.")
         else:
             inside.categories = _expected(recommender, model.category, encoded.categories)
+        if model.memory is not None and encoded.memory is not None:
+            inside.notes.append(_who_answers(model, encoded.memory, batch))
     return inside
+
+
+def _who_answers(model: A2DMTL, log_shares: Tensor, batch: Interaction) -> str:
+    assert model.memory is not None
+    prefixes, lengths = batch[model.ITEM_SEQ], batch[model.ITEM_SEQ_LEN]
+    shares = model.memory.shares(log_shares, prefixes, lengths)[0].tolist()
+    parts = zip(shares, ["the model", *model.memory.titles], strict=True)
+    return "The answer is " + ", ".join(f"{100 * part:.0f} % {who}" for part, who in parts) + "."
 
 
 def _expected(recommender: Recommender, head: Any, view: Any) -> list[tuple[str, float]]:

@@ -94,6 +94,7 @@ def test_lists_are_the_evaluators_ranks(
         {"refit": False},
         {"protocol": "test_selected"},
         {"MAX_ITEM_LIST_LENGTH": 2},
+        {"memory": "both"},
     ],
     ids=str,
 )
@@ -216,6 +217,16 @@ def test_clicks_too_far_back_are_not_used(shop_config: Any, tmp_path: Path) -> N
     recommender = Recommender.load(run)
     found = explain(recommender, known_items(recommender, 4))
     assert [click.used for click in found.clicks] == [False, False, True, True]
+
+
+def test_an_answer_with_memory_says_whose_it_is(shop_config: Any, tmp_path: Path) -> None:
+    run, _ = run_and_move("A2DMTL", shop_config, tmp_path, memory="both")
+    recommender = Recommender.load(run)
+    (told,) = explain(recommender, known_items(recommender, 2)).notes
+    assert told.startswith("The answer is ") and "the model" in told
+    assert "what followed the last click" in told and "votes of the nearest sessions" in told
+    shares = [int(word) for word in told.split() if word.isdigit()]
+    assert len(shares) == 3 and abs(sum(shares) - 100) <= 1
 
 
 def test_models_without_attention_say_so(shop_config: Any, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ ROWS, ITEMS = 4, 6
 class Told(Evidence):
     """Weights as given, for ranking and for training rows alike."""
 
+    title = "told"
+
     def __init__(self, weights: np.ndarray, targets: np.ndarray) -> None:
         super().__init__()
         self.told, self.targets = weights, targets
@@ -68,11 +70,16 @@ def test_ranking_and_loss_follow_the_formula(seed: int, kinds: int) -> None:
     constant = torch.tensor(random.normal(0, 5, ROWS)).float()
     with torch.no_grad():
         shares = memory.log_shares(torch.tensor(random.normal(0, 1, (ROWS, 3))).float())
-        expected = naive(model.exp(), told, shares.exp(), memory.log_kappa.exp())
+        kappa = memory.log_kappa.exp()
+        expected = naive(model.exp(), told, shares.exp(), kappa)
         scores = model + constant.unsqueeze(1)
         nothing = torch.zeros(ROWS, 1, dtype=torch.long), torch.zeros(ROWS, dtype=torch.long)
         found = memory.add_to(scores, constant, shares, *nothing)
         np.testing.assert_allclose(found.softmax(1), expected, rtol=1e-3, atol=1e-6)
+        given = memory.shares(shares, *nothing)
+        of_model = expected - naive(torch.zeros(ROWS, ITEMS), told, shares.exp(), kappa)
+        np.testing.assert_allclose(given[:, 0], of_model.sum(1), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(given.sum(1), 1, rtol=1e-5)
         rows = PrefixRows.of(Sessions.from_lists([[1, 1]] * ROWS), max_length=5)
         losses = -model[torch.arange(ROWS), torch.from_numpy(targets)]
         loss = memory.loss(losses, shares, memory.target_weights(rows)).item()

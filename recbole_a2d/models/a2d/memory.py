@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from recbole_a2d.data.rows import PrefixRows
@@ -44,6 +45,11 @@ class Memory(nn.Module):
         self.log_kappa = nn.Parameter(torch.zeros(len(self.evidence)))
         gates = nn.Linear(hidden, 1 + len(self.evidence))
         self.gate = nn.Sequential(nn.Linear(size, hidden), nn.Tanh(), gates)
+
+    @property
+    def titles(self) -> list[str]:
+        """Of each evidence, for people."""
+        return [one.title for one in self._each()]
 
     def log_shares(self, *vectors: Tensor) -> Tensor:
         """Log of g, the model's own first; the vectors themselves learn nothing from it.
@@ -87,8 +93,7 @@ class Memory(nn.Module):
             prefixes, lengths: ``[B, T]`` and ``[B]``.
         """
         found = [one.weights(prefixes, lengths).tocoo() for one in self._each()]
-        sums = [torch.from_numpy(np.asarray(one.sum(axis=1)).ravel()) for one in found]
-        totals = torch.stack(sums, dim=1).to(scores)
+        totals = _sums(found).to(scores)
         odds = constant - self._log_model_share(log_shares, totals)
         for number, entries in enumerate(found):
             row, item, weights = (
@@ -102,6 +107,16 @@ class Memory(nn.Module):
             scores[row, item] = torch.logaddexp(scores[row, item], raised)
         return scores
 
+    def shares(self, log_shares: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
+        """How much of the answer is the model's and each evidence's, ``[B, 1 + E]``.
+
+        That is g of the evidence less what its pseudo-count leaves to the model; arguments as for
+        :meth:`add_to`.
+        """
+        sums = _sums([one.weights(prefixes, lengths) for one in self._each()]).to(log_shares)
+        of_evidence = (log_shares[:, 1:] + _log_smoothed(sums, sums, self.log_kappa)).exp()
+        return torch.cat([1 - of_evidence.sum(1, keepdim=True), of_evidence], dim=1)
+
     def _log_model_share(self, log_shares: Tensor, sums: Tensor) -> Tensor:
         """Log of what is left to the model; ``[B, 1 + E]``, ``[B, E]`` -> ``[B]``."""
         unseen = _log_smoothed(self.log_kappa.exp(), sums, self.log_kappa)
@@ -111,6 +126,11 @@ class Memory(nn.Module):
         for evidence in self.evidence:
             assert isinstance(evidence, Evidence)
             yield evidence
+
+
+def _sums(weights: list[csr_matrix]) -> Tensor:
+    """Sums of the rows of each; ``E`` of ``[B, N + 1]`` -> ``[B, E]``."""
+    return torch.from_numpy(np.stack([np.asarray(one.sum(axis=1)).ravel() for one in weights], 1))
 
 
 def _log_smoothed(weights: Tensor, sums: Tensor, log_kappa: Tensor) -> Tensor:

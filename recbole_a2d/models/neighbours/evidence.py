@@ -21,7 +21,13 @@ from recbole_a2d.data.rows import PrefixRows
 
 
 class Evidence(nn.Module):
-    """Weights of items by the training sessions, which are saved with the model; not learned."""
+    """Weights of items by the training sessions, which are saved with the model; not learned.
+
+    Attributes:
+        title: what it is, for people.
+    """
+
+    title: str
 
     @abstractmethod
     def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:

@@ -32,6 +32,8 @@ class SessionRules(Evidence):
         max_steps: largest distance of two clicks that make a rule.
     """
 
+    title = "what followed the last click"
+
     def __init__(self, train: Sessions, n_items: int, max_steps: int = 10) -> None:
         super().__init__()
         self.stored = StoredScorer(RuleScorer(max_steps), train, n_items)

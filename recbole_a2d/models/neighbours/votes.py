@@ -43,6 +43,8 @@ class SessionVotes(Evidence):
             the favourites gain.
     """
 
+    title = "votes of the nearest sessions"
+
     def __init__(
         self,
         train: Sessions,
