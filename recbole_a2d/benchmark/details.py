@@ -22,7 +22,9 @@ def group_facts(group: Group) -> str:
     )
 
 
-def details_tables(group: Group, statistics: Statistics | None = None) -> list[Table]:
+def details_tables(
+    group: Group, statistics: Statistics | None = None, reference: Entry | None = None
+) -> list[Table]:
     """The models of a group, its ablations where there are any, and the models on either kind of
     rows; best MRR@20 first.
 
@@ -30,17 +32,26 @@ def details_tables(group: Group, statistics: Statistics | None = None) -> list[T
         group: entries that may be compared.
         statistics: for differences with their intervals and for the kinds of rows; None leaves
             them out.
+        reference: what the others are compared with; None: A2D-MTL, else the best MRR@20.
     """
+    reference = reference or reference_of(group)
     found = [("", group.models), ("Parts of A2D-MTL", group.ablations)]
-    tables = [_details(title, group, entries, statistics) for title, entries in found if entries]
+    tables = [
+        _details(title, group, entries, statistics, reference)
+        for title, entries in found
+        if entries
+    ]
     returns = None if statistics is None else returns_table(group, statistics)
     return tables if returns is None else [*tables, returns]
 
 
 def _details(
-    title: str, group: Group, entries: list[Entry], statistics: Statistics | None
+    title: str,
+    group: Group,
+    entries: list[Entry],
+    statistics: Statistics | None,
+    reference: Entry,
 ) -> Table:
-    reference = reference_of(group)
     verdicts = {} if statistics is None else statistics.compare(group, entries, reference)
     best = {
         metric: max((e.mean(metric) for e in entries if not e.leaks), default=0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
-from recbole_a2d.benchmark.entries import Group, comparable
+from recbole_a2d.benchmark.entries import Entry, Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
 from recbole_a2d.benchmark.leak_table import audited, leak_table, read_label_shares
 from recbole_a2d.benchmark.side_by_side import (
@@ -25,11 +25,15 @@ from recbole_a2d.records import read_records
 __all__ = ["comparable", "main", "markdown_table", "paper_tables"]
 
 HELP = """usage: run_recbole_a2d.py table [--results DIR] [--dataset NAME] [--data_path DIR]
+                                  [--reference ROW]
 
 Prints, as Markdown, Table 2 and Table 3 beside the paper's figures, then a table for every
 group of records that may be compared: same data, protocol, preset. Differences carry intervals
 and marks of significance, session by session. What has no record is printed as missing. Runs on a
-share of the training sessions, and the leak audit, have tables of their own."""
+share of the training sessions, and the leak audit, have tables of their own.
+
+  --reference ROW   compare all rows with this one instead of A2D-MTL, by its name in the tables:
+                    --reference "A2D-MTL with memory"; only the tables of groups that have it"""
 
 
 def main(arguments: list[str]) -> None:
@@ -40,12 +44,16 @@ def main(arguments: list[str]) -> None:
         return
     folder, dataset = Path(given.pop("results", "results")), given.pop("dataset", None)
     statistics = Statistics(folder, Path(given.pop("data_path", "dataset_atomic")))
+    reference = given.pop("reference", None)
     if given:
         raise UserError(f"unknown option --{next(iter(given))}; table --help lists them")
     records = [r for r in read_records(folder) if dataset in (None, r.dataset)]
     if not records:
         raise UserError(f"no records in {folder}/records; run a model first")
     groups = comparable(records)
+    if reference is not None:
+        print("\n\n".join(_against(reference, groups, statistics)))
+        return
     parts = [to_markdown(table) for table in paper_tables(groups, statistics)]
     for group in groups:
         parts.append(markdown_table(group, statistics))
@@ -53,9 +61,23 @@ def main(arguments: list[str]) -> None:
     print("\n\n".join(parts))
 
 
-def markdown_table(group: Group, statistics: Statistics | None = None) -> str:
-    """All results of a group as Markdown, best MRR@20 first; figures in per cent."""
-    tables = [to_markdown(table) for table in details_tables(group, statistics)]
+def _against(label: str, groups: Sequence[Group], statistics: Statistics) -> list[str]:
+    """The groups that have this row, compared with it."""
+    found = [(group, entry) for group in groups for entry in group.results if entry.label == label]
+    if not found:
+        known = sorted({entry.label for group in groups for entry in group.results})
+        raise UserError(f"no row is named '{label}'; there are: {', '.join(known)}")
+    return [markdown_table(group, statistics, entry) for group, entry in found]
+
+
+def markdown_table(
+    group: Group, statistics: Statistics | None = None, reference: Entry | None = None
+) -> str:
+    """All results of a group as Markdown, best MRR@20 first; figures in per cent.
+
+    Differences are those from ``reference``, or from A2D-MTL.
+    """
+    tables = [to_markdown(table) for table in details_tables(group, statistics, reference)]
     return "\n\n".join([f"**{group.dataset}**: {group_facts(group)}", *tables])
 
 

@@ -12,6 +12,7 @@ from recbole_a2d.benchmark.entries import Scale, comparable
 from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
 from recbole_a2d.benchmark.side_by_side import main_groups, side_by_side, table2_rows, table3_rows
 from recbole_a2d.benchmark.table import audit_tables, main, markdown_table, paper_tables
+from recbole_a2d.errors import UserError
 
 
 def table2(records: list[Any], statistics: Statistics | None = None) -> Table:
@@ -114,6 +115,22 @@ def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: P
     assert "▼" in line and "| \u2212" in line and "<0.001" in line
     assert "reference" in text
     assert "Δ" not in markdown_table(group)
+
+
+def test_any_row_may_be_the_reference(
+    make_record: Any, tmp_path: Path, shop_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_record(good=0.3), make_record("STAMP", good=0.1)
+    where = ["--results", str(tmp_path / "results"), "--data_path", str(shop_data)]
+    main([*where, "--reference", "STAMP (RecBole)"])
+    lines = capsys.readouterr().out.splitlines()
+    ours, others = (
+        next(line for line in lines if line.startswith(name)) for name in ("| A2D-MTL", "| STAMP")
+    )
+    assert "▲" in ours and "reference" not in ours
+    assert "reference" in others and "▲" not in others
+    with pytest.raises(UserError, match="no row is named 'nobody'; there are: A2D-MTL, STAMP"):
+        main([*where, "--reference", "nobody"])
 
 
 def test_command(
