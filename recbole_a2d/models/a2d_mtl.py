@@ -177,14 +177,13 @@ class A2DMTL(SequentialRecommender):
             session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
         if self.bank is not None:
             session = session + self._neighbors(interaction, masked_mean(clicks, mask))
+        states = (session,) if view is None else (session, view.state)
         mixed = None
         if self.answers is not None:
             of_click = (clicks,) if view is None else (clicks, view.of_click)
-            states = (session,) if view is None else (session, view.state)
             mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
         memory = None
         if self.memory is not None:
-            states = (session,) if view is None else (session, view.state)
             memory = self.memory.log_shares(*states, last_click(clicks, lengths))
         return Encoded(session, view, read, mask, mixed, memory)
 
@@ -341,7 +340,7 @@ class A2DMTL(SequentialRecommender):
         encoded = self.encode(interaction, categories, ItemVectors(table))
         vectors = self.score_vectors(encoded)
         mix = self._answers(interaction, encoded)
-        recall = self._recall(interaction, encoded, mix is not None)
+        recall = self._recall(interaction, encoded)
 
         def scores(rows: slice) -> Tensor:
             found, constant = all_scores(vectors[rows], score_table), None
@@ -352,10 +351,10 @@ class A2DMTL(SequentialRecommender):
         return scores
 
     def _recall(
-        self, interaction: Interaction, encoded: Encoded, mixed: bool
+        self, interaction: Interaction, encoded: Encoded
     ) -> Callable[[Tensor, Tensor | None, slice], Tensor] | None:
         """What adds the memory to the scores of some rows."""
-        memory, log_shares = self.memory, encoded.memory
+        memory, log_shares, mixed = self.memory, encoded.memory, encoded.mixed is not None
         if memory is None or log_shares is None:
             return None
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]

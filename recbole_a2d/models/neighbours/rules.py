@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from recbole_a2d.data.sessions import IntArray, Sessions
@@ -72,11 +75,9 @@ class RuleScorer(LastClickScorer):
     def _item_matrix(self, train: Sessions) -> sparse.csr_matrix:
         n_items = len(self.popularity)
         rules = sparse.csr_matrix((n_items, n_items), dtype=np.float64)
-        for steps in range(1, self.max_steps + 1):
-            before, after = pairs(train, steps)
-            clicks = (train.items[before], train.items[after])
-            weight = np.full(len(before), 1 / steps)
-            rules = rules + sparse.csr_matrix((weight, clicks), shape=rules.shape)
+        for found in rules_by_steps(train, self.max_steps):
+            clicks = (found.item, found.follower)
+            rules = rules + sparse.csr_matrix((found.weight, clicks), shape=rules.shape)
         return rules
 
 
@@ -89,8 +90,19 @@ def _holds(train: Sessions, n_items: int) -> sparse.csr_matrix:
     return holds
 
 
-def pairs(train: Sessions, steps: int) -> tuple[IntArray, IntArray]:
-    """Places of all clicks of one session that lie ``steps`` apart, the earlier and the later."""
-    session = train.session_of_click
-    earlier = np.flatnonzero(session[:-steps] == session[steps:])
-    return earlier, earlier + steps
+class Rules(NamedTuple):
+    """Pairs of clicks of one session and what they weigh; ``[rules]`` each."""
+
+    item: IntArray
+    follower: IntArray
+    session: IntArray
+    weight: NDArray[np.float64]
+
+
+def rules_by_steps(train: Sessions, max_steps: int) -> Iterator[Rules]:
+    """All pairs of clicks 1, 2, ... ``max_steps`` apart in one session, of weight 1 / steps."""
+    items, session = train.items, train.session_of_click
+    for steps in range(1, max_steps + 1):
+        earlier = np.flatnonzero(session[:-steps] == session[steps:])
+        weight = np.full(len(earlier), 1 / steps)
+        yield Rules(items[earlier], items[earlier + steps], session[earlier], weight)

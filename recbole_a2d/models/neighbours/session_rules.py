@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,11 +14,8 @@ from torch import Tensor
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.models.neighbours.evidence import Evidence
-from recbole_a2d.models.neighbours.prefixes import KnownClicks
-from recbole_a2d.models.neighbours.rules import RuleScorer, pairs
+from recbole_a2d.models.neighbours.rules import Rules, RuleScorer, rules_by_steps
 from recbole_a2d.models.neighbours.stored_scorer import StoredScorer
-
-Weights = NDArray[np.float64]
 
 
 class SessionRules(Evidence):
@@ -40,46 +35,27 @@ class SessionRules(Evidence):
 
     def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:
         """See :class:`Evidence`."""
-        scorer = self.stored.scorer
-        padded = (prefixes.cpu().numpy(), lengths.cpu().numpy())
-        return scorer.sparse_scores(KnownClicks.of_padded(*padded, scorer.known))
+        return self.stored.scorer.sparse_scores(self.stored.known_clicks(prefixes, lengths))
 
     def target_weights(self, rows: PrefixRows) -> Tensor:
         """See :class:`Evidence`."""
         n_items, sessions = self.stored.n_items, rows.sessions
-        rules = _Rules.of(sessions, self.stored.scorer.max_steps)
+        by_steps = rules_by_steps(sessions, self.stored.scorer.max_steps)
+        rules = Rules(*(np.concatenate(parts) for parts in zip(*by_steps, strict=True)))
         last, targets = sessions.items[rows.end - 1], sessions.items[rows.end]
-        of_target = rules.before(
-            rules.item * n_items + rules.follower, last * n_items + targets, rows.session
-        )
-        of_all = rules.before(rules.item, last, rows.session)
+        followed, wanted = rules.item * n_items + rules.follower, last * n_items + targets
+        of_target = _weight_before(rules, followed, wanted, rows.session)
+        of_all = _weight_before(rules, rules.item, last, rows.session)
         return torch.from_numpy(np.stack([of_target, of_all], axis=1).astype(np.float32))
 
 
-class _Rules(NamedTuple):
-    """Every rule of every session: ``[rules]`` each."""
-
-    item: IntArray
-    follower: IntArray
-    session: IntArray
-    weight: Weights
-
-    @classmethod
-    def of(cls, sessions: Sessions, max_steps: int) -> _Rules:
-        """All pairs of clicks at most ``max_steps`` apart."""
-        found = []
-        for steps in range(1, max_steps + 1):
-            earlier, later = pairs(sessions, steps)
-            items, session = sessions.items, sessions.session_of_click
-            weight = np.full(len(earlier), 1 / steps)
-            found.append((items[earlier], items[later], session[earlier], weight))
-        return cls(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-
-    def before(self, kinds: IntArray, wanted: IntArray, session: IntArray) -> Weights:
-        """Weight of the rules of the wanted kinds in sessions before those given; ``[rows]``."""
-        span = int(self.session.max(initial=0)) + 1
-        moments = kinds * span + self.session
-        order = np.argsort(moments, kind="stable")
-        moments, sums = moments[order], np.concatenate([[0.0], np.cumsum(self.weight[order])])
-        first = np.searchsorted(moments, wanted * span)
-        return sums[np.searchsorted(moments, wanted * span + session)] - sums[first]
+def _weight_before(
+    rules: Rules, kinds: IntArray, wanted: IntArray, session: IntArray
+) -> NDArray[np.float64]:
+    """Weight of the rules of the wanted kinds in sessions before those given; ``[rows]``."""
+    span = int(rules.session.max(initial=0)) + 1
+    moments = kinds * span + rules.session
+    order = np.argsort(moments, kind="stable")
+    moments, sums = moments[order], np.concatenate([[0.0], np.cumsum(rules.weight[order])])
+    first = np.searchsorted(moments, wanted * span)
+    return sums[np.searchsorted(moments, wanted * span + session)] - sums[first]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.models.neighbours.base import Scorer
+from recbole_a2d.models.neighbours.prefixes import KnownClicks
 
 AnyScorer = TypeVar("AnyScorer", bound=Scorer)
 
@@ -45,6 +46,11 @@ class StoredScorer(nn.Module, Generic[AnyScorer]):
         if not self._fitted:
             self._fit()
         return self._scorer
+
+    def known_clicks(self, prefixes: Tensor, lengths: Tensor) -> KnownClicks:
+        """The clicks of a batch that the training sessions know; ``[B, T]``, ``[B]``."""
+        padded = (prefixes.cpu().numpy(), lengths.cpu().numpy())
+        return KnownClicks.of_padded(*padded, self.scorer.known)
 
     def _fit(self) -> None:
         items, offsets = (getattr(self, name).cpu().numpy() for name in SAVED)

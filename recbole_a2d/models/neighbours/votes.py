@@ -67,15 +67,12 @@ class SessionVotes(Evidence):
         Shapes: prefixes ``[B, T]`` (left-aligned, padded with 0), lengths ``[B]``, own_session
         ``[B]``: index of the training session that a row was cut from.
         """
-        own = None if own_session is None else _array(own_session)
-        return normalized(self._counted(self._clicks(prefixes, lengths), own))
+        own = None if own_session is None else own_session.cpu().numpy()
+        return normalized(self._counted(self.stored.known_clicks(prefixes, lengths), own))
 
     def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:
         """See :class:`Evidence`."""
-        return self._counted(self._clicks(prefixes, lengths), None)
-
-    def _clicks(self, prefixes: Tensor, lengths: Tensor) -> KnownClicks:
-        return KnownClicks.of_padded(_array(prefixes), _array(lengths), self.stored.scorer.known)
+        return self._counted(self.stored.known_clicks(prefixes, lengths), None)
 
     def forward(
         self, prefixes: Tensor, lengths: Tensor, own_session: Tensor | None = None
@@ -89,6 +86,9 @@ class SessionVotes(Evidence):
 
         Args:
             rows: rows of the very training sessions this was built from.
+
+        Raises:
+            ValueError: the rows are not those of the training sessions.
         """
         of_target, of_all = self._target_weights(rows).T
         return torch.from_numpy((of_target / np.where(of_all > 0, of_all, 1)).astype(np.float32))
@@ -106,15 +106,8 @@ class SessionVotes(Evidence):
             found[part, 1] = np.asarray(votes.sum(axis=1)).ravel()
         return found
 
-    def of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
-        """Distributions of a range of training rows, each by the sessions before its own.
-
-        Raises:
-            ValueError: the rows are not those of the training sessions.
-        """
-        return normalized(self._of_rows(rows, part))
-
     def _of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
+        """Votes on a range of training rows, each by the sessions before its own."""
         if len(rows.sessions) != self.stored.scorer.index.sessions:
             raise ValueError("rows must be those of the training sessions the votes count")
         clicks = KnownClicks.of_ranges(
@@ -134,8 +127,3 @@ def normalized(votes: csr_matrix) -> csr_matrix:
     totals = np.asarray(votes.sum(axis=1)).ravel()
     votes.data /= np.repeat(totals, np.diff(votes.indptr))
     return votes.astype(np.float32)
-
-
-def _array(tensor: Tensor) -> IntArray:
-    array: IntArray = tensor.detach().cpu().numpy()
-    return array
