@@ -40,6 +40,7 @@ VARIANT_TITLES = {
     "with_rules": "with rules",
     "with_memory": "with memory",
     "with_last": "with last click",
+    "with_memory_and_last": "with memory and last click",
     "with_inter": "with INTER",
     "faithful": "faithful",
 }
