@@ -46,4 +46,7 @@ class Evidence(nn.Module):
 
         Returns:
             ``[rows, 2]``, float32.
+
+        Raises:
+            ValueError: they are rows of other sessions.
         """

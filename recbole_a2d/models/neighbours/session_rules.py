@@ -39,6 +39,7 @@ class SessionRules(Evidence):
 
     def target_weights(self, rows: PrefixRows) -> Tensor:
         """See :class:`Evidence`."""
+        self.stored.require_rows_of_train(rows)
         n_items, sessions = self.stored.n_items, rows.sessions
         by_steps = rules_by_steps(sessions, self.stored.scorer.max_steps)
         rules = Rules(*(np.concatenate(parts) for parts in zip(*by_steps, strict=True)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.data.rows import PrefixRows
+from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.models.neighbours.base import Scorer
 from recbole_a2d.models.neighbours.prefixes import KnownClicks
 
@@ -52,9 +54,18 @@ class StoredScorer(nn.Module, Generic[AnyScorer]):
         padded = (prefixes.cpu().numpy(), lengths.cpu().numpy())
         return KnownClicks.of_padded(*padded, self.scorer.known)
 
+    def require_rows_of_train(self, rows: PrefixRows) -> None:
+        """Raise ValueError unless the rows were cut from the training sessions held here."""
+        items, offsets = self._arrays()
+        same = np.array_equal(rows.sessions.offsets, offsets)
+        if not same or not np.array_equal(rows.sessions.items, items):
+            raise ValueError("rows must be those of the training sessions that are counted")
+
+    def _arrays(self) -> list[IntArray]:
+        return [getattr(self, name).cpu().numpy() for name in SAVED]
+
     def _fit(self) -> None:
-        items, offsets = (getattr(self, name).cpu().numpy() for name in SAVED)
-        self._scorer.fit(Sessions(items, offsets), self.n_items)
+        self._scorer.fit(Sessions(*self._arrays()), self.n_items)
         self._fitted = True
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:

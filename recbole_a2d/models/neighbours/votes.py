@@ -98,6 +98,7 @@ class SessionVotes(Evidence):
         return torch.from_numpy(self._target_weights(rows)).float()
 
     def _target_weights(self, rows: PrefixRows) -> NDArray[np.float64]:
+        self.stored.require_rows_of_train(rows)
         found = np.zeros((len(rows), 2))
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
@@ -108,8 +109,6 @@ class SessionVotes(Evidence):
 
     def _of_rows(self, rows: PrefixRows, part: slice) -> csr_matrix:
         """Votes on a range of training rows, each by the sessions before its own."""
-        if len(rows.sessions) != self.stored.scorer.index.sessions:
-            raise ValueError("rows must be those of the training sessions the votes count")
         clicks = KnownClicks.of_ranges(
             rows.sessions.items, rows.start[part], rows.end[part], self.stored.scorer.known
         )

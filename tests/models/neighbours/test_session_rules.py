@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,12 @@ def test_training_rows_hear_of_earlier_sessions_alone(log: list[list[int]]) -> N
         earlier = log[:session]
         expected = [naive_weight(earlier, last, target), naive_weight(earlier, last)]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_other_sessions_are_refused() -> None:
+    as_many = PrefixRows.of(Sessions.from_lists([[1, 2], [2, 4]]), 50)
+    with pytest.raises(ValueError, match="training sessions"):
+        session_rules([[1, 2], [2, 3]]).target_weights(as_many)
 
 
 def test_the_sessions_are_saved_with_the_model() -> None:
