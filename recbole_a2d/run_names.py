@@ -18,6 +18,7 @@ BEFORE = {
     "mix_category": False,
     "mix_votes": False,
     "memory": "none",
+    "memory_learns": "always",
     "train_candidates": 0,
 }
 """What a record did that is older than the switch."""

@@ -101,6 +101,7 @@ class A2DMTL(SequentialRecommender):
         self.bank = parts.session_bank(config, dataset)
         self.answers = parts.answers(config, dataset)
         self.memory = parts.memory(config, dataset)
+        self._memory_learns = True
         self.train_rows = dataset.train_rows
         self.sampler = parts.candidate_sampler(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
@@ -216,8 +217,12 @@ class A2DMTL(SequentialRecommender):
 
     @torch.no_grad()
     def on_epoch_start(self, epoch: int) -> None:
-        """Refresh the session bank; the trainer calls it before each epoch and each ranking."""
+        """Refresh the session bank; the trainer calls it before each epoch and each ranking.
+
+        From the second epoch on the model knows the training rows and seems to need no memory.
+        """
         self._ranking_tables = self._kept_clicks = None
+        self._memory_learns = epoch == 0 or self.switches["memory_learns"] == "always"
         if isinstance(self.bank, TrainingSessionBank):
             self.bank.refresh(self.item_vectors())
 
@@ -302,7 +307,7 @@ class A2DMTL(SequentialRecommender):
         loss, losses = full_softmax_losses(
             vectors, table, targets, mixture, unit_items=self.unit_items
         )
-        if self.memory is None or encoded.memory is None:
+        if self.memory is None or encoded.memory is None or not self._memory_learns:
             return loss
         of_rows = self._memory_of_rows.to(losses.device)[interaction["row_id"]]
         return loss + self.memory.loss(losses, encoded.memory, of_rows)

@@ -185,6 +185,21 @@ def test_the_model_learns_as_it_would_without_memory(
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("when", ["always", "first_epoch"])
+def test_memory_learns_on_rows_that_the_model_has_not_learned_from(
+    when: str, build: Any, tiny_batch: Any, checks: Any
+) -> None:
+    model = build(memory="both", memory_learns=when)
+    batch = tiny_batch(checks.prefixes, [4, 10, 9, 4, 1])
+    for epoch in (0, 1):
+        model.zero_grad()
+        model.on_epoch_start(epoch)
+        model.calculate_loss(batch).backward()
+        learns = [parameter.grad is not None for parameter in model.memory.parameters()]
+        assert all(learns) if epoch == 0 or when == "always" else not any(learns)
+        assert model.item_embedding.weight.grad is not None
+
+
 def test_sampled_candidates_and_printed_loss_do_not_meet_memory(build: Any) -> None:
     with pytest.raises(UserError, match="add --memory=none"):
         build(memory="rules", train_candidates=4)

@@ -17,6 +17,7 @@ SWITCHES = {
     "attention_values": ("item", "item_category", "initial_item"),
     "readout": ("paper", "with_last"),
     "memory": ("none", "rules", "votes", "both"),
+    "memory_learns": ("always", "first_epoch"),
     "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
     "score": ("cosine", "dot"),
     "score_table": ("initial", "graph"),
