@@ -230,7 +230,7 @@ class Group:
 
 
 def comparable(records: Iterable[Record]) -> list[Group]:
-    """Sort records into groups of entries."""
+    """Sort records into groups of entries, by data set: runs on all of it first, then on shares."""
     trained: dict[tuple[str, str, str, float], dict[str, list[Record]]] = {}
     counted: dict[tuple[str, str, str, float], list[Record]] = {}
     for record in records:
@@ -241,7 +241,7 @@ def comparable(records: Iterable[Record]) -> list[Group]:
         else:
             counted.setdefault(base, []).append(record)
     groups = []
-    for base in sorted(trained.keys() | counted.keys()):
+    for base in sorted(trained.keys() | counted.keys(), key=lambda base: (*base[:3], -base[3])):
         everywhere = counted.get(base, [])
         presets = trained.get(base) or {everywhere[0].preset: []}
         for preset in sorted(presets):

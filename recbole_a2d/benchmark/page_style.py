@@ -6,14 +6,14 @@ STYLE = """
 html{scroll-behavior:smooth}
 body{margin:0;color:var(--ink);background:#fff;
 font:15px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}
-nav{position:fixed;top:0;left:0;bottom:0;width:236px;overflow:auto;padding:28px 20px;
+nav{position:fixed;top:0;left:0;bottom:0;width:214px;overflow:auto;padding:28px 20px;
 background:#f7f7f5;border-right:1px solid var(--line);font-size:13.5px}
 nav .home{font-weight:650;margin:0 0 14px}
 nav a{display:block;color:var(--ink);padding:3px 0;text-decoration:none}
 nav a:hover{color:var(--accent)}
 nav .level3{padding-left:14px;color:var(--faint)}
 nav .level2{margin-top:6px}
-main{margin-left:236px;padding:30px 48px 80px;max-width:1290px}
+main{margin-left:214px;padding:30px 32px 80px;max-width:1290px}
 h1{font-size:27px;line-height:1.2;margin:.2em 0 .5em}
 h2{font-size:21px;margin:2.4em 0 .6em;padding-bottom:.3em;border-bottom:2px solid var(--ink)}
 h3{font-size:17px;margin:2.2em 0 .6em}
@@ -25,14 +25,14 @@ a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 .caption{font-weight:600;margin:1.4em 0 .3em}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.4em 0}
-th,td{padding:4px 7px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th,td{padding:4px 5px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--faint);border-bottom:1px solid var(--ink);vertical-align:bottom}
 th.span{text-align:center;color:var(--ink);border-bottom:0;padding-bottom:0}
 th:first-child,td:first-child{text-align:left}
 td a{color:inherit}
 td:first-child a{color:var(--link)}
 tbody tr:hover{background:#faf7f3}
-.edge{padding-left:20px}
+.edge{padding-left:14px}
 .strong{font-weight:700}
 .muted{color:#96999d}
 .mark{display:inline-block;width:1em;margin-left:.15em;font-size:10px;color:var(--accent)}

@@ -27,6 +27,11 @@ def test_only_like_records_are_compared(make_record: Any) -> None:
     assert whole == [False, False, True, True, True]
 
 
+def test_whole_runs_stand_before_those_on_a_share(make_record: Any) -> None:
+    records = [make_record(train_fraction=share) for share in (0.25, 1.0, 0.5)]
+    assert [group.train_fraction for group in comparable(records)] == [1.0, 0.5, 0.25]
+
+
 def test_seeds_become_mean_and_deviation(make_record: Any) -> None:
     records = [make_record("GRU4Rec", seed=s, good=g) for s, g in ((1, 0.2), (2, 0.4), (3, 0.6))]
     (entry,) = comparable(records)[0].entries

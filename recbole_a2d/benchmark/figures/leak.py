@@ -36,7 +36,7 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
         cols=3,
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        subplot_titles=("P@20", "MRR@20", "answer in a near session, random vectors"),
+        subplot_titles=("P@20", "MRR@20", "answer in a near session"),
     )
     names = [setting.name for setting in settings][::-1]
     for column, (metric, _) in enumerate(METRICS, start=1):
@@ -46,7 +46,6 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
     height = 190 + 46 * len(settings)
     styled(figure, "per cent", height=height, margin={"l": 10, "t": 60, "b": 96})
     figure.update_layout(legend={"y": -84 / (height - 156), "yanchor": "top"}, barmode="group")
-    figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(automargin=True, categoryorder="array", categoryarray=names)
     figure.update_annotations(selector={"yref": "paper"}, font={"size": 13})
     used = tuple(entry.runs[0] for s in settings for entry in s.entries.values())
@@ -54,8 +53,8 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
         f"{group.dataset}, {group.scale.title}",
         "The same trained model, its test rows ranked in two orders. Where the order changes "
         "the figures, rows see one another; what file order gains over shuffled order is answers "
-        "read from the batch. Dashed: the paper's figure. Right: how often a near session holds "
-        "the answer though nothing was learned.",
+        "read from the batch. Dashed: the paper's figure. Right: how often a near session by "
+        "random vectors holds the answer, before anything is learned.",
         figure,
         leak_table(settings, shares),
         used,
