@@ -8,18 +8,19 @@ from typing import Any
 from recbole_a2d.command_line import split_pairs, typed
 from recbole_a2d.errors import UserError
 
-FLAGS = frozenset({"help", "models", "fresh", "quiet"})
+FLAGS = frozenset({"help", "models", "variants", "presets", "fresh", "quiet"})
 
 HELP = """usage: run_recbole_a2d.py [run] --dataset NAME [OPTIONS]
 
   --dataset NAME       folder in dataset_atomic/ (made by 'convert'); 'shop' comes with the package
   --model NAME         default A2DMTL; --models lists all; recbole.NAME is RecBole's own class
-  --variant NAME       of A2D-MTL: full or {variants}
-  --preset NAME        {presets}
+  --variant NAME       of A2D-MTL: full (default) or one that --variants lists
+  --preset NAME        {presets}; --presets tells what each sets
   --config FILE        a yaml of settings; may be repeated, later files win
   --KEY=VALUE          any key of properties/overall.yaml or properties/model/MODEL.yaml
   --fresh              start over where an earlier run with the same settings left something
-  --models             list the models and stop
+  --models, --variants, --presets
+                       list them and stop
 
 The result is a record in results/records/ and the rank of each test row's target in
 results/ranks/. A run that was cut off goes on when the same command is given again."""
@@ -35,6 +36,10 @@ def main(arguments: list[str]) -> None:
         from recbole_a2d.registry import models_table
 
         print(models_table())
+    elif keys & {"variants", "presets"}:
+        from recbole_a2d.choices import choices_table
+
+        print(choices_table("variant" if "variants" in keys else "preset"))
     else:
         _run(given)
 
@@ -85,4 +90,4 @@ def summary(record: Any) -> str:
 def _help() -> str:
     from recbole_a2d.config import choices
 
-    return HELP.format(variants=", ".join(choices("variant")), presets=", ".join(choices("preset")))
+    return HELP.format(presets=", ".join(choices("preset")))

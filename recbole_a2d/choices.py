@@ -1,0 +1,36 @@
+"""Variants and presets as people read them: what each is for and what it sets."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d.config import choices
+from recbole_a2d.resources import properties_folder
+from recbole_a2d.yaml_files import read_yaml
+
+
+def choices_table(kind: str) -> str:
+    """All yaml files of ``properties/KIND`` as a Markdown table: name, purpose, settings."""
+    lines = [f"| {kind} | what it is | sets |", "| --- " * 3 + "|"]
+    for name in choices(kind):
+        path = properties_folder() / kind / f"{name}.yaml"
+        lines.append(f"| {name} | {purpose(path)} | {_settings(read_yaml(path))} |")
+    return "\n".join(lines)
+
+
+def purpose(path: Path) -> str:
+    """The comment that a yaml file begins with, on one line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.removeprefix("#").strip() for line in comment)
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return " ".join(f"`{key}={_word(value)}`" for key, value in values.items()) or "nothing"
+
+
+def _word(value: Any) -> str:
+    """A value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
