@@ -19,12 +19,13 @@ from recbole_a2d.tune.space import Parameter, find_space, read_space
 
 FOLDER = properties_folder() / "tune"
 FILES = sorted(FOLDER.glob("*.hyper"))
+PARTIAL = {"A2DMTL-lambda", "A2DMTL-options"}
 PAPER_GRID = (0.01, 0.1, 0.2, 0.23, 0.25, 0.27, 0.29, 0.3, 0.4, 0.5)
 
 
 def test_every_model_has_a_space() -> None:
     tunable = {name for name, entry in MODELS.items() if entry.options}
-    assert {path.stem for path in FILES} - {"A2DMTL-lambda"} == tunable
+    assert {path.stem for path in FILES} - PARTIAL == tunable
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
