@@ -21,6 +21,8 @@ _ROWS = 64
 """Sessions of a block."""
 _CHUNK_SCORES = 1 << 19
 """Scores of single vectors held at a time, few enough to stay in the cores' own caches."""
+_ROW_SCORES = 1 << 18
+"""Best scores that are exponentiated at a time, for the same reason."""
 
 
 class IntentBlock(NamedTuple):
@@ -110,17 +112,23 @@ class _IntentSoftmax(torch.autograd.Function):
             for block in intent_blocks(kept):
                 vectors = block.vectors(low_intents, low_base)
                 scores, winners = _best_scores(block, vectors, items[1:])
-                total += _errors_in_place(scores, targets[block.rows] - 1)
+                total += _errors_in_place(scores, targets[block.rows] - 1, 1 / len(base))
                 grad = _gradients(block, vectors, items[1:], scores, winners, table_grad[1:])
                 intent_grad[block.rows, block.places] = grad
                 base_grad[block.rows] = grad.sum(0)
         grads = zip((intent_grad, base_grad, table_grad), (intents, base, table), strict=True)
-        ctx.save_for_backward(*(grad.div_(len(base)).to(of.dtype) for grad, of in grads))
-        return total / len(base)
+        # Not saved for backward: the optimizer is to own them, not a copy of them.
+        ctx.grads = tuple(grad.to(of.dtype) for grad, of in grads)
+        return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        intents, base, table = (saved * grads[0] for saved in ctx.saved_tensors)
+        if ctx.grads is None:
+            raise RuntimeError("the softmax loss has handed out its gradients: one backward only")
+        saved, ctx.grads = ctx.grads, None
+        if not bool(grads[0] == 1):
+            saved = tuple(grad * grads[0] for grad in saved)
+        intents, base, table = saved
         return intents, None, base, table, None
 
 
@@ -147,14 +155,21 @@ def _numbers(count: int, like: Tensor) -> Tensor:
     return torch.arange(count, 0, -1, device=like.device, dtype=like.dtype).view(-1, 1, 1)
 
 
-def _errors_in_place(scores: Tensor, classes: Tensor) -> Tensor:
-    """Turn scores into probabilities minus one-hot; returns the sum of the rows' losses."""
-    target = classes.unsqueeze(1)
-    at_target = scores.gather(1, target).float()
-    losses = scores.float().logsumexp(dim=1, keepdim=True) - at_target
-    torch.softmax(scores, dim=1, out=scores)
-    scores.scatter_add_(1, target, scores.new_full(target.shape, -1.0))
-    return losses.sum()
+def _errors_in_place(scores: Tensor, classes: Tensor, weight: float) -> Tensor:
+    """Turn scores into ``weight`` times probabilities minus one-hot; returns the weighted loss.
+
+    Some rows at a time, so that they stay in cache.
+    """
+    total = scores.new_zeros((), dtype=torch.float32)
+    for rows in row_chunks(len(scores), scores.shape[1], _ROW_SCORES, least=1):
+        here, target = scores[rows].float(), classes[rows].unsqueeze(1)
+        at_target, highest = here.gather(1, target), here.amax(1, keepdim=True)
+        sums = here.sub_(highest).exp_().sum(1, keepdim=True)
+        total += weight * (sums.log() + highest - at_target).sum()
+        here.mul_(weight / sums).scatter_add_(1, target, torch.full_like(at_target, -weight))
+        if here.dtype != scores.dtype:
+            scores[rows] = here
+    return total
 
 
 def _gradients(

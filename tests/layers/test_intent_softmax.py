@@ -14,6 +14,7 @@ ROWS, WIDTH, DIM, ITEMS = 7, 5, 6, 200
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intent_softmax, "_CHUNK_SCORES", 1)  # 64 items at a time: 4 chunks
+    monkeypatch.setattr(intent_softmax, "_ROW_SCORES", 1)  # one row at a time
     monkeypatch.setattr(intent_softmax, "_ROWS", 2)  # rows of one count fall into several blocks
 
 
@@ -35,19 +36,31 @@ def test_scores_equal_the_plain_computation(parts: tuple[Tensor, ...]) -> None:
     torch.testing.assert_close(intent_scores(*parts), plain_scores(*parts))
 
 
-def test_loss_and_gradients_equal_the_plain_computation(parts: tuple[Tensor, ...]) -> None:
+@pytest.mark.parametrize("factor", [1, 3])
+def test_loss_and_gradients_equal_the_plain_computation(
+    factor: int, parts: tuple[Tensor, ...]
+) -> None:
     targets = torch.randint(1, ITEMS, (ROWS,))
     intents, kept, base, table = parts
     leaves = [t.clone().requires_grad_() for t in (intents, base, table)]
     twins = [t.clone().requires_grad_() for t in (intents, base, table)]
     loss = intent_softmax_loss(leaves[0], kept, leaves[1], leaves[2], targets)
     expected = F.cross_entropy(plain_scores(twins[0], kept, *twins[1:])[:, 1:], targets - 1)
-    (3 * loss).backward()
-    (3 * expected).backward()
+    (factor * loss).backward()
+    (factor * expected).backward()
     torch.testing.assert_close(loss, expected)
     for leaf, twin in zip(leaves, twins, strict=True):
         torch.testing.assert_close(leaf.grad, twin.grad, rtol=1e-4, atol=1e-6)
     assert leaves[2].grad[0].abs().sum() == 0
+
+
+def test_gradients_are_handed_out_once(parts: tuple[Tensor, ...]) -> None:
+    intents, kept, base, table = parts
+    table = table.clone().requires_grad_()
+    loss = intent_softmax_loss(intents, kept, base, table, torch.arange(1, ROWS + 1))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward only"):
+        loss.backward()
 
 
 def test_dropped_intents_get_no_gradient(parts: tuple[Tensor, ...]) -> None:
