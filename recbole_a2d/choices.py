@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from recbole_a2d.command_line import as_typed
 from recbole_a2d.config import choices
 from recbole_a2d.resources import properties_folder
 from recbole_a2d.yaml_files import read_yaml
@@ -28,9 +29,4 @@ def purpose(path: Path) -> str:
 
 
 def _settings(values: dict[str, Any]) -> str:
-    return " ".join(f"`{key}={_word(value)}`" for key, value in values.items()) or "nothing"
-
-
-def _word(value: Any) -> str:
-    """A value as the command line takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return " ".join(f"`{key}={as_typed(value)}`" for key, value in values.items()) or "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from recbole_a2d.errors import UserError
@@ -36,3 +37,8 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
 def typed(key: str, value: str) -> Any:
     """A value as yaml reads it: numbers, booleans, lists, ``~`` for none, else text."""
     return parse_yaml(value, f"--{key}={value}")
+
+
+def as_typed(value: Any) -> str:
+    """A value as it is typed behind ``--key=``; what :func:`typed` reads back."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -8,6 +8,7 @@ import pytest
 
 from recbole_a2d.choices import purpose
 from recbole_a2d.cli import main
+from recbole_a2d.command_line import as_typed, typed
 from recbole_a2d.config import choices
 from recbole_a2d.resources import properties_folder
 
@@ -28,6 +29,11 @@ def test_settings_stand_as_the_command_line_takes_them(
     main(["--variants"])
     (row,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| wo_graph |")]
     assert row.endswith("| `item_graph=false` |")
+
+
+@pytest.mark.parametrize("value", [True, False, 3, 1e-05, 0.25, [0.1, 2], "with_last", None])
+def test_what_is_told_can_be_typed(value: object) -> None:
+    assert typed("key", as_typed(value)) == value
 
 
 def test_purpose_is_the_comment_at_the_top(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS
+from recbole_a2d.command_line import as_typed
 from recbole_a2d.config import build_config, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
@@ -69,7 +70,7 @@ class Entry:
         return " ".join(
             [
                 entry_title(self.model, self.variant),
-                *(f"{key}={_word(value)}" for key, value in self.changed),
+                *(f"{key}={as_typed(value)}" for key, value in self.changed),
             ]
         )
 
@@ -307,7 +308,3 @@ def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)

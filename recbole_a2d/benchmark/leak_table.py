@@ -12,6 +12,7 @@ from typing import Any
 from recbole_a2d.benchmark.entries import LEAK_KEYS, METRICS, Entry, Group, same_seeds
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.suites import ORDERS
+from recbole_a2d.command_line import as_typed
 from recbole_a2d.errors import UserError
 
 LENGTH = "length"
@@ -40,7 +41,7 @@ def audited(group: Group) -> list[Setting]:
     for entry in same_seeds(entries) if entries else []:
         told = dict(entry.changed)
         order = str(told.pop("evaluation_order", LENGTH))
-        name = ", ".join(f"{k}: {_word(v)}" for k, v in sorted(told.items())) or "as in results"
+        name = ", ".join(f"{k}: {as_typed(v)}" for k, v in sorted(told.items())) or "as in results"
         bank = str(entry.records[0].config.get("session_bank", "none"))
         settings.setdefault(name, Setting(name, bank, {})).entries[order] = entry
     return [s for _, s in sorted(settings.items(), key=lambda pair: _place(pair[1]))]
@@ -88,10 +89,6 @@ def _figure(entry: Entry | None, metric: str) -> Value:
     if entry is None:
         return Value(NOTHING, muted=True)
     return Value(f"{100 * entry.mean(metric):.2f}", entry.runs[0])
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else str(value).lower()
 
 
 def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from recbole_a2d.layers.chunks import row_chunks
+from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient, zeros_to_infinity
 
 _CHUNK_BYTES = 1 << 20
@@ -157,19 +158,13 @@ class _FullSoftmax(torch.autograd.Function):
             session_grad, table_grad = softmax.gradients(
                 weights if kept is None else weights * kept, table
             )
-        # Not saved for backward: the optimizer is to own them, not a copy of them.
-        ctx.grads = (session_grad.to(sessions.dtype), table_grad, *mixture_grads)
+        keep_gradients(ctx, session_grad.to(sessions.dtype), table_grad, *mixture_grads)
         ctx.mark_non_differentiable(losses)
         return losses.mean(), losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.grads is None:
-            raise RuntimeError("the softmax loss has handed out its gradients: one backward only")
-        saved, ctx.grads = ctx.grads, None
-        if not bool(grads[0] == 1):
-            saved = tuple(None if grad is None else grad * grads[0] for grad in saved)
-        sessions, table, share, rest = saved
+        sessions, table, share, rest = hand_out_gradients(ctx, grads[0])
         return sessions, table, None, share, rest, None
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import working_dtype
+from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 
 _ROWS = 64
 """Sessions of a block."""
@@ -117,18 +118,12 @@ class _IntentSoftmax(torch.autograd.Function):
                 intent_grad[block.rows, block.places] = grad
                 base_grad[block.rows] = grad.sum(0)
         grads = zip((intent_grad, base_grad, table_grad), (intents, base, table), strict=True)
-        # Not saved for backward: the optimizer is to own them, not a copy of them.
-        ctx.grads = tuple(grad.to(of.dtype) for grad, of in grads)
+        keep_gradients(ctx, *(grad.to(of.dtype) for grad, of in grads))
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.grads is None:
-            raise RuntimeError("the softmax loss has handed out its gradients: one backward only")
-        saved, ctx.grads = ctx.grads, None
-        if not bool(grads[0] == 1):
-            saved = tuple(grad * grads[0] for grad in saved)
-        intents, base, table = saved
+        intents, base, table = hand_out_gradients(ctx, grads[0])
         return intents, None, base, table, None
 
 

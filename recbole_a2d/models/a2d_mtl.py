@@ -184,7 +184,7 @@ class A2DMTL(SequentialRecommender):
             of_click = (clicks,) if view is None else (clicks, view.of_click)
             mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
         memory = None
-        if self.memory is not None:
+        if self.memory is not None and (self._memory_learns or not self.training):
             memory = self.memory.log_shares(*states, last_click(clicks, lengths))
         return Encoded(session, view, read, mask, mixed, memory)
 
@@ -307,7 +307,7 @@ class A2DMTL(SequentialRecommender):
         loss, losses = full_softmax_losses(
             vectors, table, targets, mixture, unit_items=self.unit_items
         )
-        if self.memory is None or encoded.memory is None or not self._memory_learns:
+        if self.memory is None or encoded.memory is None:
             return loss
         of_rows = self._memory_of_rows.to(losses.device)[interaction["row_id"]]
         return loss + self.memory.loss(losses, encoded.memory, of_rows)
