@@ -7,8 +7,6 @@ them, ``docs/differences.md`` gives the reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,47 +18,23 @@ from torch import Tensor, nn
 
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.graphs import own_transition_counts
-from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import (
     TargetMixture,
-    all_scores,
     full_softmax_losses,
-    log_sums,
     softmax_bce_loss,
 )
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
-from recbole_a2d.layers.sparse_attention import ReadSession
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.a2d import parts
+from recbole_a2d.models.a2d.ranking import BatchScorer, Encoded
 from recbole_a2d.models.a2d.switches import check_switches
 from recbole_a2d.scoring import Scorer
-
-
-@dataclass
-class Encoded:
-    """What the model makes of a batch of prefixes.
-
-    Attributes:
-        session: session vectors of Eq. 20, ``[B, D]``.
-        categories: None without a category part.
-        read: the sparse attention's result; None where it is replaced by the mean.
-        mask: clicks, not pads, ``[B, T]``.
-        mixed: the parts of the answer; None where the softmax over all items is all of it.
-        memory: log of the weights of answer and memory, ``[B, 1 + E]``, if there is any.
-    """
-
-    session: Tensor
-    categories: CategoryView | None
-    read: ReadSession | None
-    mask: Tensor
-    mixed: Mixed | None = None
-    memory: Tensor | None = None
 
 
 class A2DMTL(SequentialRecommender):
@@ -343,56 +317,17 @@ class A2DMTL(SequentialRecommender):
         """What makes those scores for some of the batch's rows."""
         categories, table, score_table = self._tables()
         encoded = self.encode(interaction, categories, ItemVectors(table))
-        vectors = self.score_vectors(encoded)
-        mix = self._answers(interaction, encoded)
-        recall = self._recall(interaction, encoded)
-
-        def scores(rows: slice) -> Tensor:
-            found, constant = all_scores(vectors[rows], score_table), None
-            if mix is not None:
-                found, constant = mix(found, rows)
-            return found if recall is None else recall(found, constant, rows)
-
-        return scores
-
-    def _recall(
-        self, interaction: Interaction, encoded: Encoded
-    ) -> Callable[[Tensor, Tensor | None, slice], Tensor] | None:
-        """What adds the memory to the scores of some rows."""
-        memory, log_shares, mixed = self.memory, encoded.memory, encoded.mixed is not None
-        if memory is None or log_shares is None:
-            return None
-        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-
-        def add(scores: Tensor, constant: Tensor | None, part: slice) -> Tensor:
-            if constant is None:
-                scores = scores.log_() if mixed else scores
-                constant = scores.new_zeros(len(scores)) if mixed else log_sums(scores)
-            return memory.add_to(scores, constant, log_shares[part], prefixes[part], lengths[part])
-
-        return add
-
-    def _answers(
-        self, interaction: Interaction, encoded: Encoded
-    ) -> Callable[[Tensor, slice], tuple[Tensor, Tensor | None]] | None:
-        """What mixes the softmax's scores of some rows with the other parts' answers."""
-        answers, mixed = self.answers, encoded.mixed
-        if answers is None or mixed is None:
-            return None
-        prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        of_category = self._log_categories(encoded) if answers.needs_categories else None
-
-        def mix(scores: Tensor, rows: slice) -> tuple[Tensor, Tensor | None]:
-            return answers.mix(
-                scores,
-                mixed.of(rows),
-                prefixes[rows],
-                lengths[rows],
-                encoded.mask[rows],
-                None if of_category is None else of_category[rows],
-            )
-
-        return mix
+        answers = self.answers
+        return BatchScorer(
+            encoded,
+            self.score_vectors(encoded),
+            score_table,
+            interaction[self.ITEM_SEQ],
+            interaction[self.ITEM_SEQ_LEN],
+            answers,
+            self.memory,
+            self._log_categories(encoded) if answers and answers.needs_categories else None,
+        )
 
     def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
         """Category, item and score table; kept while ranking, dropped by on_epoch_start."""
