@@ -62,13 +62,14 @@ def recurrences(batch: int, dim: int) -> Mapping[str, Loss]:
     """A GRU over a few clicks, whose inputs are a category, a position and a length."""
     categories, inputs = _leaf(batch, CLICKS, dim), _leaf(batch, CLICKS, 3 * dim)
     gru = torch.nn.GRU(3 * dim, dim, batch_first=True)
-    of_category, of_position, of_length = gru.weight_ih_l0.chunk(3, dim=1)
+    of = dict(gru.named_parameters())
+    of_category, of_position, of_length = of["weight_ih_l0"].chunk(3, dim=1)
 
     def by_parts() -> Tensor:
         multiplied = F.linear(categories, of_category) + F.linear(inputs[0, :, :dim], of_position)
-        multiplied = multiplied + F.linear(inputs[:, :1, :dim], of_length, gru.bias_ih_l0)
+        multiplied = multiplied + F.linear(inputs[:, :1, :dim], of_length, of["bias_ih_l0"])
         turned = multiplied.transpose(0, 1)
-        return gated_recurrence(turned, gru.weight_hh_l0, gru.bias_hh_l0).sum()
+        return gated_recurrence(turned, of["weight_hh_l0"], of["bias_hh_l0"]).sum()
 
     return {
         f"GRU of {CLICKS} clicks, inputs [c; position; length]": by_parts,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.data import experiment_data, settings
@@ -20,8 +21,11 @@ from recbole_a2d.trainer import SessionTrainer, loader
 Step = Callable[[], object]
 
 
-class Floor(nn.Module):
-    """What no model that scores all items can do without: gather, mean, score, cross-entropy."""
+class PlainFloor(nn.Module):
+    """What no model that scores all items can do without, as anyone writes it with torch.
+
+    Gather, mean, score all items, cross-entropy; the pad is no class.
+    """
 
     def __init__(self, n_items: int, dim: int) -> None:
         super().__init__()
@@ -30,10 +34,23 @@ class Floor(nn.Module):
 
     def calculate_loss(self, batch: Any) -> Tensor:
         """Cross-entropy over all items, scalar."""
-        prefixes, lengths = batch["item_id_list"], batch["item_length"]
+        scores = F.linear(_mean(batch, self.items), self.items.weight[1:])
+        return F.cross_entropy(scores, batch["item_id"] - 1)
+
+
+class Floor(PlainFloor):
+    """The same with this project's loss and look-ups, so that every gain there lowers it too."""
+
+    def calculate_loss(self, batch: Any) -> Tensor:
+        """Cross-entropy over all items, scalar."""
         items = ItemVectors(self.items.weight)
-        mean = masked_mean(items.rows(prefixes), prefix_mask(lengths, prefixes.shape[1]))
-        return full_softmax_loss(mean, items.table, batch["item_id"])
+        return full_softmax_loss(_mean(batch, items.rows), items.table, batch["item_id"])
+
+
+def _mean(batch: Any, vectors: Callable[[Tensor], Tensor]) -> Tensor:
+    """Mean vector of each prefix's clicks, ``[B, D]``."""
+    prefixes, lengths = batch["item_id_list"], batch["item_length"]
+    return masked_mean(vectors(prefixes), prefix_mask(lengths, prefixes.shape[1]))
 
 
 def step_of(model: nn.Module, config: Any, dataset: SessionDataset) -> Step:
@@ -45,12 +62,12 @@ def step_of(model: nn.Module, config: Any, dataset: SessionDataset) -> Step:
     return lambda: trainer._step(next(batches), trainer.calculate_loss)
 
 
-def floor_step(folder: Path, **changes: Any) -> Step:
-    """The floor at this batch size, dimension and precision."""
+def floor_step(folder: Path, floor: type[PlainFloor] = Floor, /, **changes: Any) -> Step:
+    """A floor at this batch size, dimension and precision."""
     config = settings(folder, "A2DMTL", **changes)
     dataset = experiment_data(folder, config).select
     torch.manual_seed(0)
-    return step_of(Floor(dataset.n_items, config["embedding_size"]), config, dataset)
+    return step_of(floor(dataset.n_items, config["embedding_size"]), config, dataset)
 
 
 def model_step(folder: Path, model: str, **changes: Any) -> Step:

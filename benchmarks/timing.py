@@ -15,8 +15,8 @@ class Figure:
     Attributes:
         name: what is compared.
         value: the ratio, or the amount.
-        goal: what it should be, as text.
-        good: whether it is.
+        goal: what it should be, as text; empty where there is none.
+        good: whether it is; true where there is no goal.
         medians: what the ratio was made of, in seconds unless said otherwise.
     """
 
@@ -25,6 +25,11 @@ class Figure:
     goal: str
     good: bool
     medians: dict[str, float]
+
+    @property
+    def mark(self) -> str:
+        """Whether the goal is reached, as the table says it."""
+        return ("yes" if self.good else "NO") if self.goal else ""
 
     def as_dict(self) -> dict[str, object]:
         """For the JSON file."""
@@ -70,3 +75,9 @@ def at_least(name: str, above: str, below: str, limit: float, medians: dict[str,
     ratio = medians[above] / medians[below]
     pair = {key: medians[key] for key in (above, below)}
     return Figure(name, ratio, f">= {limit:g}", ratio >= limit, pair)
+
+
+def ratio(name: str, above: str, below: str, medians: dict[str, float]) -> Figure:
+    """The ratio of two medians, without a goal."""
+    pair = {key: medians[key] for key in (above, below)}
+    return Figure(name, medians[above] / medians[below], "", True, pair)
