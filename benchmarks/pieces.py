@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.steps import Step
 from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.edges import Edges
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.recurrence import gated_recurrence
@@ -100,14 +101,15 @@ def scores_of_edges(dim: int) -> Mapping[str, Loss]:
     """Eq. 4 along the edges of a category graph."""
     centers, neighbors, u, a = _leaf(NODES, dim), _leaf(NODES, dim), _leaf(dim), _leaf(dim)
     center, neighbor = torch.randint(NODES, (2, EDGES)).unbind()
-    center, weights = center.sort().values, torch.rand(EDGES)
+    order, weights = neighbor.argsort(), torch.rand(EDGES)
+    edges = Edges(center.sort().values, neighbor, weights, NODES, NODES, by_neighbor=order)
 
     def by_autograd() -> Tensor:
-        hidden = centers[center] + neighbors[neighbor] + weights.unsqueeze(1) * u
+        hidden = centers[edges.center] + neighbors[edges.neighbor] + edges.weights.unsqueeze(1) * u
         return (F.leaky_relu(hidden, 0.2) @ a).sum()
 
     def ours() -> Tensor:
-        return edge_scores(centers, neighbors, center, neighbor, weights, u, a, 0.2).sum()
+        return edge_scores(centers, neighbors, edges, u, a, 0.2).sum()
 
     return {f"{EDGES:,} edge scores": ours, "the same by autograd": by_autograd}
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.data.graphs import TransitionCounts
+from recbole_a2d.layers.edges import Edges
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.graph_attention import GraphAttention, with_self_loops
 from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
@@ -33,8 +34,9 @@ class GatedFusion(nn.Module):
 
     def forward(self, initial: Tensor, graph: Tensor) -> Tensor:
         """Shapes: initial, graph ``[M, D]`` -> ``[M, D]``."""
-        beta = torch.sigmoid(self.gate(torch.cat([initial, graph], dim=-1)).float())
-        return beta * initial + (1.0 - beta) * graph
+        of_initial, of_graph = self.gate.weight.chunk(2, dim=1)
+        logits = F.linear(initial, of_initial, self.gate.bias) + F.linear(graph, of_graph)
+        return torch.lerp(graph, initial, torch.sigmoid(logits.float()))
 
 
 class CategoryGraphEncoder(nn.Module):
@@ -54,12 +56,12 @@ class CategoryGraphEncoder(nn.Module):
         self.attention = nn.ModuleList(GraphAttention(dim, score_size) for _ in range(layers))
         self.fusion = GatedFusion(dim, gate)
 
-    def forward(self, initial: Tensor, source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-        """Shapes: initial ``[M, D]``; edges source, target, weights ``[E]`` -> ``[M, D]``."""
+    def forward(self, initial: Tensor, edges: Edges) -> Tensor:
+        """Shapes: initial ``[M, D]``, edges among M nodes -> ``[M, D]``."""
         hidden = initial
         for attention in self.attention:
             assert isinstance(attention, GraphAttention)
-            hidden = attention.forward_edges(hidden, source, target, weights)
+            hidden = attention.forward_edges(hidden, edges)
         return self.fusion(initial, hidden)
 
 
@@ -121,6 +123,7 @@ class CategoryEncoder(nn.Module):
     source: Tensor
     target: Tensor
     weight: Tensor
+    by_target: Tensor
 
     def __init__(
         self,
@@ -142,12 +145,16 @@ class CategoryEncoder(nn.Module):
         totals = torch.zeros(edges.nodes).index_add_(0, source, count)
         target, weight = torch.from_numpy(edges.target), count / totals[source]
         every = with_self_loops(source, target, weight, edges.nodes)
-        for name, values in zip(("source", "target", "weight"), every, strict=True):
-            self.register_buffer(name, values)
+        self.register_buffer("source", every.center)
+        self.register_buffer("target", every.neighbor)
+        self.register_buffer("weight", every.weights)
+        self.register_buffer("by_target", every.by_neighbor, persistent=False)
 
     def table(self) -> Tensor:
         """Fused vectors of all categories (Eq. 5), ``[M + 1, D]``; row 0 is "none"."""
-        fused: Tensor = self.graph(self.embedding.weight, self.source, self.target, self.weight)
+        nodes = len(self.embedding.weight)
+        edges = Edges(self.source, self.target, self.weight, nodes, nodes, self.by_target)
+        fused: Tensor = self.graph(self.embedding.weight, edges)
         return fused
 
     def forward(

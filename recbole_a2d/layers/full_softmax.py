@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.candidates import Candidates, unit_candidates
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
-from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient, zeros_to_infinity
 
 _CHUNK_BYTES = 1 << 20
 """Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
@@ -143,8 +143,9 @@ class _FullSoftmax(torch.autograd.Function):
         unit_items: bool,
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(sessions.device.type, enabled=False):
-            candidates = _Candidates(table.detach()[1:], unit_items, working_dtype(sessions))
-            vectors = sessions.detach().float()
+            vectors, dtype = sessions.detach().float(), working_dtype(sessions)
+            kind = unit_candidates(len(vectors), table.shape[1]) if unit_items else Candidates
+            candidates = kind(table.detach()[1:], dtype)
             softmax = _Softmax(vectors, candidates, targets)
             losses, kept, mixture_grads = softmax.losses, None, (None, None)
             if log_share is not None and log_rest is not None:
@@ -168,51 +169,6 @@ class _FullSoftmax(torch.autograd.Function):
         return sessions, table, None, share, rest, None
 
 
-class _Candidates:
-    """The item table without the pad, some items at a time, in the working precision.
-
-    Args:
-        vectors: ``[N, D]``.
-        unit: whether they are divided by their lengths.
-        dtype: to work in.
-
-    Attributes:
-        lengths: of the vectors, ``[N, 1]``, known after :meth:`measured`; None where not wanted.
-    """
-
-    def __init__(self, vectors: Tensor, unit: bool, dtype: torch.dtype) -> None:
-        self.vectors, self.dtype = vectors, dtype
-        self.lengths = vectors.new_empty(len(vectors), 1) if unit else None
-
-    def measured(self, items: slice) -> Tensor:
-        """The same as :meth:`part`, on the first pass over the table."""
-        vectors = self.vectors[items]
-        if self.lengths is not None:
-            vectors, self.lengths[items] = unit_vectors(vectors)
-        return vectors.to(self.dtype)
-
-    def part(self, items: slice | Tensor) -> Tensor:
-        """Vectors as they are multiplied with, ``[C, D]``."""
-        vectors = self.vectors[items]
-        return (vectors if self.lengths is None else vectors / self.lengths[items]).to(self.dtype)
-
-    def longest(self, items: slice) -> float:
-        """Length of the longest of some vectors as they are multiplied with."""
-        if self.lengths is not None:
-            return 1.0
-        return float(torch.linalg.vector_norm(self.vectors[items], dim=1).max())
-
-    def found_zeros(self) -> bool:
-        """After the first pass: whether it divided by a length of 0 and has to be repeated."""
-        return self.lengths is not None and zeros_to_infinity(self.lengths)
-
-    def gradient(self, grad: Tensor, items: slice | Tensor) -> Tensor:
-        """Gradient of the table's rows from that of :meth:`part`; ``[C, D] -> [C, D]``."""
-        if self.lengths is None:
-            return grad
-        return unit_vectors_gradient(grad, self.vectors[items], self.lengths[items])
-
-
 class _Softmax:
     """Softmax over all candidates of the scores of some sessions.
 
@@ -225,32 +181,33 @@ class _Softmax:
         losses: cross-entropy of each row, ``[B]``.
     """
 
-    def __init__(self, sessions: Tensor, candidates: _Candidates, targets: Tensor) -> None:
+    def __init__(self, sessions: Tensor, candidates: Candidates, targets: Tensor) -> None:
         self.sessions, self.candidates, self.classes = sessions, candidates, targets - 1
         rows, (items, dim) = len(sessions), candidates.vectors.shape
         self.chunks = list(row_chunks(items, 4 * max(rows, dim), _CHUNK_BYTES, least=64))
         self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
         self.subtracted = torch.zeros(len(self.chunks), dtype=torch.bool, device=sessions.device)
-        highest, sums = self._exponentiate(candidates.measured)
+        highest, sums = self._exponentiate(candidates.first_part)
         if candidates.found_zeros():
             highest, sums = self._exponentiate(candidates.part)
         total = (highest + sums.log()).logsumexp(0)
         self.factors = (highest - total).exp_()
         self.factors[(highest - total < _NOTHING) & self.subtracted.unsqueeze(1)] = 0
-        self.targets = candidates.part(self.classes).float()
+        self.targets = candidates.rows(self.classes)
         self.losses = total - torch.linalg.vecdot(sessions, self.targets)
 
     def _exponentiate(self, vectors: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
         """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
-        turned = self.sessions.T.to(self.candidates.dtype)
+        candidates = self.candidates
+        turned = self.sessions.T.to(candidates.dtype)
         highest = self.sessions.new_zeros(len(self.chunks), len(self.sessions))
         sums = torch.empty_like(highest)
         longest = float(torch.linalg.vector_norm(self.sessions, dim=1).max())
         for number, items in enumerate(self.chunks):
             kept = torch.mm(vectors(items), turned, out=self.exponentials[items])
-            scores = kept.float()
+            scores = candidates.divided(kept, items).float()
             # not "greater than": NaN takes the long way, where it is found
-            if not longest * self.candidates.longest(items) <= _SMALL:
+            if not longest * candidates.longest(items) <= _SMALL:
                 self.subtracted[number] = True
                 torch.amax(scores, 0, out=highest[number])
                 scores.sub_(highest[number]).clamp_min_(_NOTHING)
@@ -266,20 +223,32 @@ class _Softmax:
             weights ``[B]``, table ``[N + 1, D]`` -> ``[B, D]``, ``[N + 1, D]``.
         """
         candidates = self.candidates
-        session_grad = self.sessions.new_zeros(self.sessions.T.shape)
+        nothing = slice(0, 0)
+        session_grad = self._weighted_sum(candidates.part(nothing), self.exponentials[nothing])
+        session_grad = session_grad.float()
         table_grad = torch.empty_like(table)
         table_grad[0] = 0
-        factors = self.factors * weights
+        factors = (self.factors * weights).unsqueeze(2)
         for number, items in enumerate(self.chunks):
-            vectors, exponentials = candidates.part(items), self.exponentials[items]
-            session_grad.addcmul_(vectors.T @ exponentials, factors[number])
-            scaled = (self.sessions * factors[number].unsqueeze(1)).to(candidates.dtype)
+            vectors = candidates.part(items)
+            exponentials = candidates.divided(self.exponentials[items], items)
+            session_grad.addcmul_(self._weighted_sum(vectors, exponentials), factors[number])
+            scaled = (self.sessions * factors[number]).to(candidates.dtype)
             rows = _product(exponentials, scaled, out=table_grad[1:][items])
-            if candidates.lengths is not None:
-                rows.copy_(candidates.gradient(rows, items))
-        of_target = candidates.gradient(self.sessions * -weights.unsqueeze(1), self.classes)
+            candidates.turn_gradient_(rows, items)
+        of_target = candidates.rows_gradient(self.sessions * -weights.unsqueeze(1), self.classes)
         table_grad.index_add_(0, self.classes + 1, of_target.to(table.dtype))
-        return session_grad.T - self.targets * weights.unsqueeze(1), table_grad
+        return session_grad - self.targets * weights.unsqueeze(1), table_grad
+
+    def _weighted_sum(self, vectors: Tensor, weights: Tensor) -> Tensor:
+        """``weights.T @ vectors``, in the order that is faster for so many rows.
+
+        Shapes:
+            ``[C, D]``, ``[C, B]`` -> ``[B, D]``.
+        """
+        if len(self.sessions) < vectors.shape[1]:
+            return weights.T @ vectors
+        return (vectors.T @ weights).T
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:

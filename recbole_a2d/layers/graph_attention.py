@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_a2d.layers.edge_scores import edge_scores
-from recbole_a2d.layers.segments import mix_rows, mix_segments, segment_softmax
+from recbole_a2d.layers.edges import Edges, mix_edges
+from recbole_a2d.layers.segments import segment_softmax
 
 
 class GraphAttention(nn.Module):
@@ -50,51 +51,40 @@ class GraphAttention(nn.Module):
             ``[U, K]``, 0 on empty places -> ``[U, D]``.
         """
         nodes = torch.cat([center.unsqueeze(1), neighbors], dim=1)
-        edges = torch.cat([weights.new_ones(len(weights), 1), weights], dim=1)
+        weights = torch.cat([weights.new_ones(len(weights), 1), weights], dim=1)
         rows = torch.arange(len(center), device=center.device).repeat_interleave(nodes.shape[1])
+        edges = Edges(rows, nodes.flatten(), weights.flatten(), len(center), len(vectors))
         from_center = self.score_center(F.embedding(center, vectors))
-        scores = self._scores(
-            from_center, self.score_neighbor(vectors), rows, nodes.flatten(), edges.flatten()
-        ).view_as(edges)
-        attention = scores.masked_fill(edges <= 0, -torch.inf).softmax(dim=1)
-        mixed = mix_rows(vectors, nodes, attention)
-        return self.value(mixed).to(vectors.dtype)
+        scores = self._scores(from_center, vectors, edges).view_as(weights)
+        attention = scores.masked_fill(weights <= 0, -torch.inf).softmax(dim=1)
+        return self._values(vectors, attention.flatten(), edges)
 
-    def forward_edges(
-        self, vectors: Tensor, source: Tensor, target: Tensor, weights: Tensor
-    ) -> Tensor:
+    def forward_edges(self, vectors: Tensor, edges: Edges) -> Tensor:
         """Attend along a list of edges, for graphs of uneven degree.
 
-        Shapes:
-            vectors ``[M, D]``; source, target, weights ``[E]`` of :func:`with_self_loops`
-            -> ``[M, D]``.
-        """
-        count = len(vectors)
-        scores = self._scores(
-            self.score_center(vectors), self.score_neighbor(vectors), source, target, weights
-        )
-        attention = segment_softmax(scores, source, count)
-        mixed = mix_segments(vectors, target, attention, source, count)
-        return self.value(mixed).to(vectors.dtype)
+        Args:
+            vectors: ``[M, D]``.
+            edges: of :func:`with_self_loops`.
 
-    def _scores(
-        self,
-        from_center: Tensor,
-        from_neighbor: Tensor,
-        center: Tensor,
-        neighbor: Tensor,
-        weights: Tensor,
-    ) -> Tensor:
+        Returns:
+            ``[M, D]``.
+        """
+        scores = self._scores(self.score_center(vectors), vectors, edges)
+        return self._values(vectors, segment_softmax(scores, edges.center, len(vectors)), edges)
+
+    def _scores(self, from_center: Tensor, vectors: Tensor, edges: Edges) -> Tensor:
         return edge_scores(
             from_center,
-            from_neighbor,
-            center,
-            neighbor,
-            weights,
+            self.score_neighbor(vectors),
+            edges,
             self.score_edge,
             self.score.weight.squeeze(0),
             self.negative_slope,
         )
+
+    def _values(self, vectors: Tensor, attention: Tensor, edges: Edges) -> Tensor:
+        values: Tensor = self.value(mix_edges(vectors, attention, edges))
+        return values.to(vectors.dtype)
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""
@@ -102,16 +92,10 @@ class GraphAttention(nn.Module):
         return f"{sizes}, negative_slope={self.negative_slope}"
 
 
-def with_self_loops(
-    source: Tensor, target: Tensor, weights: Tensor, count: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges with each node's own at weight 1 added, in order of their source.
-
-    Shapes:
-        source, target, weights ``[E]`` -> ``[E + count]`` each.
-    """
+def with_self_loops(source: Tensor, target: Tensor, weights: Tensor, count: int) -> Edges:
+    """Edges among ``count`` nodes, ``[E]`` each, with each node's own at weight 1 added."""
     itself = torch.arange(count, device=source.device)
     order = torch.argsort(torch.cat([source, itself]), stable=True)
     every = (source, itself), (target, itself), (weights, weights.new_ones(count))
     source, target, weights = (torch.cat(pair)[order] for pair in every)
-    return source, target, weights
+    return Edges(source, target, weights, count, count)

@@ -52,21 +52,6 @@ def segment_softmax(scores: Tensor, segment: Tensor, count: int) -> Tensor:
     return weights / segment_sum(weights, segment, count).index_select(0, segment)
 
 
-def mix_segments(
-    vectors: Tensor, source: Tensor, weights: Tensor, segment: Tensor, count: int
-) -> Tensor:
-    """Weighted sums of vectors, one for each segment, without an array of all summands.
-
-    Shapes:
-        vectors ``[V, D]``; source and weights ``[E]``; segment ``[E]``, ascending
-        -> ``[count, D]``, float32.
-    """
-    starts = torch.searchsorted(segment, torch.arange(count, device=segment.device))
-    return F.embedding_bag(
-        source, vectors.float(), starts, mode="sum", per_sample_weights=weights.float()
-    )
-
-
 def mix_rows(vectors: Tensor, index: Tensor, weights: Tensor) -> Tensor:
     """Weighted sum of ``K`` vectors a row; ``[V, D], [R, K], [R, K] -> [R, D]``, float32."""
     return F.embedding_bag(index, vectors.float(), mode="sum", per_sample_weights=weights.float())

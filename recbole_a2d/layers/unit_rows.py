@@ -47,7 +47,9 @@ def zeros_to_infinity(lengths: Tensor) -> bool:
     return found
 
 
-def unit_vectors_gradient(grad: Tensor, vectors: Tensor, lengths: Tensor) -> Tensor:
+def unit_vectors_gradient(
+    grad: Tensor, vectors: Tensor, lengths: Tensor, *, divided: bool = False
+) -> Tensor:
     """Gradient of vectors, given that of their units: ``(g - (g . u) u) / length``.
 
     What points along a vector would change its length alone, which is given.
@@ -55,9 +57,10 @@ def unit_vectors_gradient(grad: Tensor, vectors: Tensor, lengths: Tensor) -> Ten
     Args:
         grad, vectors: ``[N, D]``.
         lengths: of the vectors, ``[N, 1]``; infinite for zero vectors, whose gradient is zero.
+        divided: g has been divided by the length already.
     """
     of_vectors: Tensor = torch.ops.aten._weight_norm_interface_backward(
-        grad, vectors, _ones(vectors), lengths, 0
+        grad, vectors, lengths if divided else _ones(vectors), lengths, 0
     )[0]
     return of_vectors
 

@@ -1,4 +1,4 @@
-"""Edge scores in chunks against autograd on all edges at once."""
+"""Edge scores and their gradients against autograd on all edges at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from recbole_a2d.layers import edge_scores as module
 from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.edges import Edges
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 80, 1 << 20])
@@ -19,9 +20,10 @@ def test_equals_autograd(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> N
         torch.randn(6, 5, requires_grad=True),
     )
     of_weight, attention = torch.randn(5, requires_grad=True), torch.randn(5, requires_grad=True)
-    center, neighbor = torch.randint(4, (17,)), torch.randint(6, (17,))
+    center, neighbor = torch.randint(4, (17,)).sort().values, torch.randint(6, (17,))
     weights, upstream = torch.rand(17), torch.randn(17)
-    found = edge_scores(centers, neighbors, center, neighbor, weights, of_weight, attention, 0.2)
+    edges = Edges(center, neighbor, weights, 4, 6)
+    found = edge_scores(centers, neighbors, edges, of_weight, attention, 0.2)
     hidden = centers[center] + neighbors[neighbor] + weights.unsqueeze(1) * of_weight
     expected = F.leaky_relu(hidden, 0.2) @ attention
     torch.testing.assert_close(found, expected)

@@ -40,23 +40,30 @@ def assert_like_cross_entropy(
         torch.testing.assert_close(found, wanted, atol=atol, rtol=rtol)
 
 
+ROWS = [5, 40]
+"""Fewer and more than the vectors' dimension of 8: what is divided by lengths depends on it."""
+
+
+@pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
-def test_equals_cross_entropy(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equals_cross_entropy(chunk_bytes: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
-    assert_like_cross_entropy(*example(), unit_items=False, atol=1e-6, rtol=1e-4)
+    assert_like_cross_entropy(*example(rows), unit_items=False, atol=1e-6, rtol=1e-4)
 
 
-def test_unit_items_are_normalized_ones() -> None:
-    assert_like_cross_entropy(*example(), unit_items=True, atol=1e-6, rtol=1e-4)
+@pytest.mark.parametrize("rows", ROWS)
+def test_unit_items_are_normalized_ones(rows: int) -> None:
+    assert_like_cross_entropy(*example(rows), unit_items=True, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("unit_items", [False, True])
 @pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
 def test_scores_far_apart(
-    chunk_bytes: int, unit_items: bool, monkeypatch: pytest.MonkeyPatch
+    chunk_bytes: int, unit_items: bool, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
-    sessions, table, targets = example(items=300)
+    sessions, table, targets = example(rows, items=300)
     large = (30 * sessions).detach().requires_grad_()
     assert_like_cross_entropy(large, table, targets, unit_items=unit_items, atol=1e-4, rtol=1e-3)
 
@@ -78,11 +85,13 @@ def test_pad_gets_no_gradient() -> None:
     assert not grad[0].any()
 
 
-def test_bfloat16_stays_near_float32() -> None:
-    sessions, table, targets = example(rows=64, items=500, dim=32)
-    exact = full_softmax_loss(sessions, table, targets)
+@pytest.mark.parametrize("unit_items", [False, True])
+@pytest.mark.parametrize("rows", [24, 64])
+def test_bfloat16_stays_near_float32(rows: int, unit_items: bool) -> None:
+    sessions, table, targets = example(rows, items=500, dim=32)
+    exact = full_softmax_loss(sessions, table, targets, unit_items=unit_items)
     with torch.autocast("cpu", torch.bfloat16):
-        fast = full_softmax_loss(sessions, table, targets)
+        fast = full_softmax_loss(sessions, table, targets, unit_items=unit_items)
     assert fast.item() == pytest.approx(exact.item(), rel=1e-2)
     for found, wanted in zip(
         gradients(fast, sessions, table), gradients(exact, sessions, table), strict=True
@@ -122,10 +131,11 @@ def test_log_sums_of_any_size() -> None:
     assert log_sums(scores).isnan().tolist() == [False, False, True, False]
 
 
-def test_a_zero_vector_among_cosines() -> None:
+@pytest.mark.parametrize("dim", [3, 8])
+def test_a_zero_vector_among_cosines(dim: int) -> None:
     torch.manual_seed(0)
-    sessions = torch.randn(5, 3, requires_grad=True)
-    table = torch.randn(9, 3).index_fill(0, torch.tensor([0, 4]), 0.0).requires_grad_()
+    sessions = torch.randn(5, dim, requires_grad=True)
+    table = torch.randn(9, dim).index_fill(0, torch.tensor([0, 4]), 0.0).requires_grad_()
     targets = torch.tensor([1, 8, 3, 4, 2])
     loss = full_softmax_loss(sessions, table, targets, unit_items=True)
     expected = F.cross_entropy(sessions @ F.normalize(table, dim=1)[1:].T, targets - 1)

@@ -46,13 +46,13 @@ def test_edge_list() -> None:
     layer, vectors = layer_and_vectors()
     triples = [(i, j, w) for i, around in EDGES.items() for j, w in around.items()]
     source, target, weights = (torch.tensor(column) for column in zip(*triples, strict=True))
-    found = layer.forward_edges(vectors, *with_self_loops(source, target, weights, 4))
+    found = layer.forward_edges(vectors, with_self_loops(source, target, weights, 4))
     torch.testing.assert_close(found, naive(layer, vectors, EDGES))
 
 
 def test_self_transition_counts_beside_the_self_loop() -> None:
     layer, vectors = layer_and_vectors()
     itself = torch.tensor([0]), torch.tensor([0]), torch.tensor([0.5])
-    found = layer.forward_edges(vectors[:1], *with_self_loops(*itself, 1))
+    found = layer.forward_edges(vectors[:1], with_self_loops(*itself, 1))
     # Both edges lead to the node itself, so whatever their weights, the mix is the node.
     torch.testing.assert_close(found[0], layer.value.weight @ vectors[0])
