@@ -55,7 +55,7 @@ class Edges:
     def of_neighbors(self, values: Tensor, weights: Tensor) -> Tensor:
         """The same for each neighbour; ``[E, D], [E] -> [neighbors, D]``."""
         order = self.by_neighbor
-        return _bag(values, order, self._neighbor_starts, weights[order])
+        return _bag(values, order, self._neighbor_starts, weights.index_select(0, order))
 
     def to_centers(self, vectors: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums of the neighbours' vectors; ``[neighbors, D], [E] -> [centers, D]``."""
@@ -63,8 +63,8 @@ class Edges:
 
     def to_neighbors(self, vectors: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums of the centers' vectors; ``[centers, D], [E] -> [neighbors, D]``."""
-        order = self.by_neighbor
-        return _bag(vectors, self.center[order], self._neighbor_starts, weights[order])
+        center, weights = (one.index_select(0, self.by_neighbor) for one in (self.center, weights))
+        return _bag(vectors, center, self._neighbor_starts, weights)
 
     def products(self, of_center: Tensor, of_neighbor: Tensor) -> Tensor:
         """Dot product of each edge's two vectors; ``[centers, D], [neighbors, D] -> [E]``."""
@@ -81,7 +81,7 @@ class Edges:
     @cached_property
     def _neighbor_starts(self) -> Tensor:
         """The same of each neighbour, in the order by neighbour."""
-        return _starts(self.neighbor[self.by_neighbor], self.neighbors)
+        return _starts(self.neighbor.index_select(0, self.by_neighbor), self.neighbors)
 
 
 def mix_edges(vectors: Tensor, weights: Tensor, edges: Edges) -> Tensor:

@@ -23,7 +23,7 @@ from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 
 _CHUNK_BYTES = 1 << 20
-"""Vectors and exponentials of the items worked on at a time; half of a core's own cache."""
+"""Vectors or exponentials that a thread works on at a time; half of a core's own cache."""
 _SMALL = 40.0
 """Scores that cannot be larger need no maximum subtracted before ``exp`` in float32."""
 _NOTHING = -40.0
@@ -184,7 +184,8 @@ class _Softmax:
     def __init__(self, sessions: Tensor, candidates: Candidates, targets: Tensor) -> None:
         self.sessions, self.candidates, self.classes = sessions, candidates, targets - 1
         rows, (items, dim) = len(sessions), candidates.vectors.shape
-        self.chunks = list(row_chunks(items, 4 * max(rows, dim), _CHUNK_BYTES, least=64))
+        budget = _CHUNK_BYTES * torch.get_num_threads()
+        self.chunks = list(row_chunks(items, 4 * max(rows, dim), budget, least=64))
         self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
         self.subtracted = torch.zeros(len(self.chunks), dtype=torch.bool, device=sessions.device)
         highest, sums = self._exponentiate(candidates.first_part)

@@ -43,7 +43,7 @@ class _Recurrence(torch.autograd.Function):
             gates, candidates = [], []
             for step in range(steps):
                 before = states[step]
-                hidden = (before.to(dtype) @ turned).float().add_(bias)
+                hidden = _hidden(before, turned, bias) if step else bias.float().expand(rows, -1)
                 gate = torch.sigmoid(inputs[step, :, : 2 * dim] + hidden[:, : 2 * dim]).float()
                 reset, update = gate.chunk(2, dim=1)
                 of_state = hidden[:, 2 * dim :]
@@ -67,16 +67,20 @@ class _Recurrence(torch.autograd.Function):
         for step in reversed(range(steps)):
             gate, (new, of_state) = ctx.steps[0][step], ctx.steps[1][step]
             reset, update = gate.chunk(2, dim=1)
+            of_reset, of_update, of_hidden = hidden_grads[step].chunk(3, dim=1)
+            of_new, of_gates = new_grads[step], hidden_grads[step, :, : 2 * dim]
             flowing = flowing + grads[0][step]
-            of_new = torch.ops.aten.tanh_backward(flowing - flowing * update, new)
-            of_gates = torch.cat([of_new * of_state, flowing * (states[step] - new)], dim=1)
-            hidden_grads[step, :, : 2 * dim] = torch.ops.aten.sigmoid_backward(of_gates, gate)
-            torch.mul(of_new, reset, out=hidden_grads[step, :, 2 * dim :])
-            new_grads[step] = of_new
-            back = (hidden_grads[step].to(ctx.dtype) @ low).float()
-            flowing = torch.addcmul(back, flowing, update)
+            of_new.copy_(torch.ops.aten.tanh_backward(flowing - flowing * update, new))
+            torch.mul(of_new, of_state, out=of_reset)
+            torch.mul(flowing, states[step] - new, out=of_update)
+            torch.ops.aten.sigmoid_backward.grad_input(of_gates, gate, grad_input=of_gates)
+            torch.mul(of_new, reset, out=of_hidden)
+            if step:
+                back = (hidden_grads[step].to(ctx.dtype) @ low).float()
+                flowing = torch.addcmul(back, flowing, update)
         flat = hidden_grads.flatten(0, 1)
-        weight_grad = flat.T.to(ctx.dtype) @ states[:-1].flatten(0, 1).to(ctx.dtype)
+        # the state before the first step is zero, and nothing is multiplied with it
+        weight_grad = flat[rows:].T.to(ctx.dtype) @ states[1:-1].flatten(0, 1).to(ctx.dtype)
         input_grads = torch.cat([hidden_grads[:, :, : 2 * dim], new_grads], dim=2)
         return (
             input_grads.to(like_inputs.dtype),
@@ -84,3 +88,10 @@ class _Recurrence(torch.autograd.Function):
             flat.sum(0).to(bias.dtype),
             None,
         )
+
+
+def _hidden(states: Tensor, turned: Tensor, bias: Tensor) -> Tensor:
+    """What the states give the gates, ``[B, 3D]``, float32."""
+    if turned.dtype == torch.float32:
+        return torch.addmm(bias, states, turned)
+    return (states.to(turned.dtype) @ turned).float().add_(bias)
