@@ -1,4 +1,4 @@
-"""Training step of every trained model against the floor, side by side in one run.
+"""Training step of every trained model against the floor step, side by side in one run.
 
 ``python -m benchmarks.models --data FOLDER [--models A,B] [--batches N] [--out FILE]``: batch 512,
 dimension 100, the settings each model has for the data. All models see the same batches, spread
@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.__main__ import WIDE, describe_machine
+from benchmarks.__main__ import FLOOR, OWN_FLOOR, WIDE, describe_machine
 from benchmarks.data import experiment_data, settings
-from benchmarks.steps import Floor, Step, step_of
+from benchmarks.steps import Floor, PlainFloor, Step, step_of
 from benchmarks.timing import seconds_in_turn
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.experiment import build_model
 from recbole_a2d.registry import trained_models
 
-FLOOR = "floor"
+FLOORS: dict[str, type[PlainFloor]] = {FLOOR: PlainFloor, OWN_FLOOR: Floor}
 CLOCKS = {False: (time.perf_counter, "seconds"), True: (time.process_time, "processor seconds")}
 LIMIT = 4.0
 WIDER_LIMIT = {"MSGIFSR": 8.0, "MiaSRec": 8.0, "MGS": 8.0}
@@ -83,7 +83,7 @@ class StepTime:
     Attributes:
         model: name in the registry.
         step: mean seconds of a step.
-        ratio: to the floor's.
+        ratio: to the floor step's.
         limit: what the ratio should not be above.
         epoch: seconds of an epoch of the training rows.
     """
@@ -105,9 +105,9 @@ class StepTime:
 def step_times(
     folder: Path, models: Sequence[str], batches: int, clock: Callable[[], float]
 ) -> list[StepTime]:
-    """Time the models' steps, the floor first, on so many batches."""
+    """Time the models' steps, the floors' first, on so many batches."""
     rows = experiment_data(folder, settings(folder, "A2DMTL", **WIDE)).select.train_rows
-    jobs = {name: sampled_step(folder, name, batches) for name in (FLOOR, *models)}
+    jobs = {name: sampled_step(folder, name, batches) for name in (*FLOORS, *models)}
     seconds = seconds_in_turn(jobs, batches, clock=clock)
     means = {name: statistics.fmean(taken) for name, taken in seconds.items()}
     steps = -(-len(rows) // WIDE["train_batch_size"])
@@ -116,7 +116,7 @@ def step_times(
             model=name,
             step=mean,
             ratio=mean / means[FLOOR],
-            limit=1.0 if name == FLOOR else WIDER_LIMIT.get(name, LIMIT),
+            limit=1.0 if name in FLOORS else WIDER_LIMIT.get(name, LIMIT),
             epoch=steps * mean,
         )
         for name, mean in means.items()
@@ -124,12 +124,12 @@ def step_times(
 
 
 def sampled_step(folder: Path, name: str, batches: int) -> Step:
-    """A step of a model, or of the floor, on batches of all lengths."""
-    config = settings(folder, "A2DMTL" if name == FLOOR else name, **WIDE)
+    """A step of a model, or of a floor, on batches of all lengths."""
+    config = settings(folder, "A2DMTL" if name in FLOORS else name, **WIDE)
     dataset = experiment_data(folder, config).select
     torch.manual_seed(0)
-    if name == FLOOR:
-        model: torch.nn.Module = Floor(dataset.n_items, WIDE["embedding_size"])
+    if name in FLOORS:
+        model: torch.nn.Module = FLOORS[name](dataset.n_items, WIDE["embedding_size"])
     else:
         model = build_model(config, name, dataset)
     sample: Any = Sample(EvenRows(dataset.train_rows, batches * WIDE["train_batch_size"]))

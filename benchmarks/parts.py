@@ -20,9 +20,10 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from benchmarks.__main__ import FLOOR, OWN_FLOOR
 from benchmarks.data import experiment_data, settings
 from benchmarks.pieces import pieces
-from benchmarks.steps import Step, floor_step, model_step
+from benchmarks.steps import PlainFloor, Step, floor_step, model_step
 from recbole_a2d import process
 from recbole_a2d.experiment import build_model
 from recbole_a2d.trainer import SessionTrainer, loader
@@ -49,7 +50,8 @@ def main() -> None:
     _print_memory(given.data, given.repeats)
     for batch, dim in SIZES:
         size = {"train_batch_size": batch, "embedding_size": dim}
-        jobs = {"floor": floor_step(given.data, **size)}
+        jobs = {FLOOR: floor_step(given.data, PlainFloor, **size)}
+        jobs |= {OWN_FLOOR: floor_step(given.data, **size)}
         jobs |= {name: model_step(given.data, "A2DMTL", **size, **c) for name, c in WITHOUT.items()}
         jobs["A2D-MTL, anomaly detection on"] = watched(given.data, **size)
         _print(f"step, batch {batch}, dim {dim}", _least_in_turn(jobs, given.repeats))
