@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recbole_a2d.layers.candidates import Candidates, unit_candidates
+from recbole_a2d.layers.candidates import Candidates, UnitCandidates
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 
-_CHUNK_BYTES = 1 << 20
-"""Vectors or exponentials that a thread works on at a time; half of a core's own cache."""
+_CHUNK_BYTES = 1 << 21
+"""Vectors or exponentials that a thread works on at a time; about a core's own cache."""
 _SMALL = 40.0
 """Scores that cannot be larger need no maximum subtracted before ``exp`` in float32."""
 _NOTHING = -40.0
@@ -144,7 +144,7 @@ class _FullSoftmax(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(sessions.device.type, enabled=False):
             vectors, dtype = sessions.detach().float(), working_dtype(sessions)
-            kind = unit_candidates(len(vectors), table.shape[1]) if unit_items else Candidates
+            kind = UnitCandidates if unit_items else Candidates
             candidates = kind(table.detach()[1:], dtype)
             softmax = _Softmax(vectors, candidates, targets)
             losses, kept, mixture_grads = softmax.losses, None, (None, None)
@@ -186,7 +186,10 @@ class _Softmax:
         rows, (items, dim) = len(sessions), candidates.vectors.shape
         budget = _CHUNK_BYTES * torch.get_num_threads()
         self.chunks = list(row_chunks(items, 4 * max(rows, dim), budget, least=64))
-        self.exponentials = sessions.new_empty(items, rows, dtype=candidates.dtype)
+        # one array a chunk, [B, C]: what belongs to an item stands in a row's order
+        kept = sessions.new_empty(items * rows, dtype=candidates.dtype)
+        sizes = [rows * (chunk.stop - chunk.start) for chunk in self.chunks]
+        self.exponentials = [part.view(rows, -1) for part in kept.split(sizes)]
         self.subtracted = torch.zeros(len(self.chunks), dtype=torch.bool, device=sessions.device)
         highest, sums = self._exponentiate(candidates.first_part)
         if candidates.found_zeros():
@@ -199,20 +202,19 @@ class _Softmax:
 
     def _exponentiate(self, vectors: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
         """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
-        candidates = self.candidates
-        turned = self.sessions.T.to(candidates.dtype)
-        highest = self.sessions.new_zeros(len(self.chunks), len(self.sessions))
+        candidates, sessions = self.candidates, self.sessions.to(self.candidates.dtype)
+        highest = self.sessions.new_zeros(len(self.chunks), len(sessions))
         sums = torch.empty_like(highest)
         longest = float(torch.linalg.vector_norm(self.sessions, dim=1).max())
-        for number, items in enumerate(self.chunks):
-            kept = torch.mm(vectors(items), turned, out=self.exponentials[items])
+        for number, (items, kept) in enumerate(zip(self.chunks, self.exponentials, strict=True)):
+            torch.mm(sessions, vectors(items).T, out=kept)
             scores = candidates.divided(kept, items).float()
             # not "greater than": NaN takes the long way, where it is found
             if not longest * candidates.longest(items) <= _SMALL:
                 self.subtracted[number] = True
-                torch.amax(scores, 0, out=highest[number])
-                scores.sub_(highest[number]).clamp_min_(_NOTHING)
-            torch.sum(scores.exp_(), 0, out=sums[number])
+                torch.amax(scores, 1, out=highest[number])
+                scores.sub_(highest[number].unsqueeze(1)).clamp_min_(_NOTHING)
+            torch.sum(scores.exp_(), 1, out=sums[number])
             if scores is not kept:
                 kept.copy_(scores)
         return highest, sums
@@ -223,33 +225,19 @@ class _Softmax:
         Shapes:
             weights ``[B]``, table ``[N + 1, D]`` -> ``[B, D]``, ``[N + 1, D]``.
         """
-        candidates = self.candidates
-        nothing = slice(0, 0)
-        session_grad = self._weighted_sum(candidates.part(nothing), self.exponentials[nothing])
-        session_grad = session_grad.float()
+        candidates, session_grad = self.candidates, torch.zeros_like(self.sessions)
         table_grad = torch.empty_like(table)
         table_grad[0] = 0
         factors = (self.factors * weights).unsqueeze(2)
-        for number, items in enumerate(self.chunks):
-            vectors = candidates.part(items)
-            exponentials = candidates.divided(self.exponentials[items], items)
-            session_grad.addcmul_(self._weighted_sum(vectors, exponentials), factors[number])
-            scaled = (self.sessions * factors[number]).to(candidates.dtype)
-            rows = _product(exponentials, scaled, out=table_grad[1:][items])
+        for items, kept, factor in zip(self.chunks, self.exponentials, factors, strict=True):
+            exponentials = candidates.divided(kept, items)
+            session_grad.addcmul_(exponentials @ candidates.part(items), factor)
+            scaled = (self.sessions * factor).to(candidates.dtype)
+            rows = _product(exponentials.T, scaled, out=table_grad[1:][items])
             candidates.turn_gradient_(rows, items)
         of_target = candidates.rows_gradient(self.sessions * -weights.unsqueeze(1), self.classes)
         table_grad.index_add_(0, self.classes + 1, of_target.to(table.dtype))
         return session_grad - self.targets * weights.unsqueeze(1), table_grad
-
-    def _weighted_sum(self, vectors: Tensor, weights: Tensor) -> Tensor:
-        """``weights.T @ vectors``, in the order that is faster for so many rows.
-
-        Shapes:
-            ``[C, D]``, ``[C, B]`` -> ``[B, D]``.
-        """
-        if len(self.sessions) < vectors.shape[1]:
-            return weights.T @ vectors
-        return (vectors.T @ weights).T
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
