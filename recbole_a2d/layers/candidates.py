@@ -1,7 +1,7 @@
 """The item table as a softmax over all items sees it: without the pad, some items at a time.
 
-For cosine scores the products are divided by the vectors' lengths, not the vectors: no pass over
-the table but those of the products.
+For cosine scores either the vectors or the products with them are divided by the vectors'
+lengths, whichever are fewer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_a2d.layers.unit_rows import unit_vectors_gradient, zeros_to_infinity
+from recbole_a2d.layers.unit_rows import unit_vectors, unit_vectors_gradient, zeros_to_infinity
 
 
 class Candidates:
@@ -56,7 +56,7 @@ class Candidates:
 
 
 class UnitCandidates(Candidates):
-    """Vectors as if divided by their lengths: it is their products that are.
+    """Vectors divided by their lengths.
 
     Args:
         vectors: ``[N, D]``, float32.
@@ -73,13 +73,13 @@ class UnitCandidates(Candidates):
         self.has_zeros = False
 
     def first_part(self, items: slice) -> Tensor:
-        """The vectors as they are, whose lengths are found on the way, ``[C, D]``."""
-        torch.linalg.vector_norm(self.vectors[items], dim=1, keepdim=True, out=self.lengths[items])
-        return self.part(items)
+        """The units, whose lengths are found on the way, ``[C, D]``."""
+        units, self.lengths[items] = unit_vectors(self.vectors[items])
+        return units.to(self.dtype)
 
-    def divided(self, products: Tensor, items: slice) -> Tensor:
-        """Divided by the lengths, in place; ``[B, C]``."""
-        return products.div_(self.lengths[items].T)
+    def part(self, items: slice) -> Tensor:
+        """The units, ``[C, D]``."""
+        return (self.vectors[items] / self.lengths[items]).to(self.dtype)
 
     def longest(self, items: slice) -> float:
         """Units are of length 1."""
@@ -91,11 +91,8 @@ class UnitCandidates(Candidates):
         return self.has_zeros
 
     def turn_gradient_(self, grad: Tensor, items: slice) -> None:
-        """From the gradient of the units, divided by their lengths already, ``[C, D]``."""
-        lengths = self.lengths[items]
-        grad.copy_(unit_vectors_gradient(grad, self.vectors[items], lengths, divided=True))
-        if self.has_zeros:
-            grad.masked_fill_(lengths.isinf(), 0)
+        """From the gradient of the units, ``[C, D]``."""
+        grad.copy_(unit_vectors_gradient(grad, self.vectors[items], self.lengths[items]))
 
     def rows(self, index: Tensor) -> Tensor:
         """Single units, ``[R, D]``."""
@@ -104,3 +101,32 @@ class UnitCandidates(Candidates):
     def rows_gradient(self, grad: Tensor, index: Tensor) -> Tensor:
         """From the gradient of single units, ``[R, D]``."""
         return unit_vectors_gradient(grad, self.vectors[index], self.lengths[index])
+
+
+class UnitProducts(UnitCandidates):
+    """The same, with the products divided instead of the vectors."""
+
+    def first_part(self, items: slice) -> Tensor:
+        """The vectors as they are, whose lengths are found on the way, ``[C, D]``."""
+        torch.linalg.vector_norm(self.vectors[items], dim=1, keepdim=True, out=self.lengths[items])
+        return self.part(items)
+
+    def part(self, items: slice) -> Tensor:
+        """The vectors as they are, ``[C, D]``."""
+        return self.vectors[items].to(self.dtype)
+
+    def divided(self, products: Tensor, items: slice) -> Tensor:
+        """Divided by the lengths, in place; ``[B, C]``."""
+        return products.div_(self.lengths[items].T)
+
+    def turn_gradient_(self, grad: Tensor, items: slice) -> None:
+        """From the gradient of the units, divided by their lengths already, ``[C, D]``."""
+        lengths = self.lengths[items]
+        grad.copy_(unit_vectors_gradient(grad, self.vectors[items], lengths, divided=True))
+        if self.has_zeros:
+            grad.masked_fill_(lengths.isinf(), 0)
+
+
+def unit_candidates(sessions: int, dim: int) -> type[UnitCandidates]:
+    """What is divided by lengths where so many sessions meet vectors of that size: the fewer."""
+    return UnitProducts if sessions < dim else UnitCandidates

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recbole_a2d.layers.candidates import Candidates, UnitCandidates
+from recbole_a2d.layers.candidates import Candidates, unit_candidates
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 
@@ -144,7 +144,7 @@ class _FullSoftmax(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(sessions.device.type, enabled=False):
             vectors, dtype = sessions.detach().float(), working_dtype(sessions)
-            kind = UnitCandidates if unit_items else Candidates
+            kind = unit_candidates(len(vectors), table.shape[1]) if unit_items else Candidates
             candidates = kind(table.detach()[1:], dtype)
             softmax = _Softmax(vectors, candidates, targets)
             losses, kept, mixture_grads = softmax.losses, None, (None, None)
