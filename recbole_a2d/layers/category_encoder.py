@@ -81,14 +81,25 @@ class CategorySequenceEncoder(nn.Module):
 
     def forward(self, categories: Tensor, lengths: Tensor) -> Tensor:
         """State at the last click: categories ``[B, T, D]``, lengths ``[B]`` -> ``[B, D]``."""
-        width = categories.shape[1]
         of_category, of_position, of_length = self.gru.weight_ih.chunk(3, dim=1)
-        positions = F.linear(self.position.weight[: width + 1], of_position)
-        inputs = F.linear(categories, of_category)
-        inputs = inputs + F.embedding(position_from_end(lengths, width), positions)
-        inputs = inputs + F.linear(self.length(lengths), of_length, self.gru.bias_ih).unsqueeze(1)
+        places = self._places(categories.shape[1], of_position, of_length)
+        inputs = F.linear(categories, of_category) + places.index_select(0, lengths)
         states = gated_recurrence(inputs.transpose(0, 1), self.gru.weight_hh, self.gru.bias_hh)
         return last_click(states.transpose(0, 1), lengths)
+
+    def _places(self, width: int, of_position: Tensor, of_length: Tensor) -> Tensor:
+        """What position and length give to each click of a prefix of each length.
+
+        They are few, and multiplied with their weights once for all prefixes of a batch.
+
+        Shapes:
+            weights ``[3D, D]`` each -> ``[width + 1, width, 3D]``.
+        """
+        known = slice(width + 1)
+        positions = F.linear(self.position.weight[known], of_position)
+        by_length = F.linear(self.length.weight[known], of_length, self.gru.bias_ih)
+        lengths = torch.arange(width + 1, device=positions.device)
+        return F.embedding(position_from_end(lengths, width), positions) + by_length.unsqueeze(1)
 
 
 @dataclass
@@ -178,6 +189,5 @@ def category_loss(log_probabilities: Tensor, targets: Tensor) -> Tensor:
 
     Shapes: log_probabilities ``[B, M + 1]``, targets ``[B]`` -> scalar, 0 where no row has one.
     """
-    known = targets > 0
-    total = F.nll_loss(log_probabilities[known], targets[known], reduction="sum")
-    return total / max(int(known.sum()), 1)
+    total = F.nll_loss(log_probabilities, targets, ignore_index=0, reduction="sum")
+    return total / max(int((targets > 0).sum()), 1)
