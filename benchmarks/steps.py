@@ -24,7 +24,8 @@ Step = Callable[[], object]
 class PlainFloor(nn.Module):
     """What no model that scores all items can do without, as anyone writes it with torch.
 
-    Gather, mean, score all items, cross-entropy; the pad is no class.
+    Gather, mean, score all items, cross-entropy. The pad is scored as well, as in RecBole's models:
+    leaving it out would cost a copy of the table's gradient.
     """
 
     def __init__(self, n_items: int, dim: int) -> None:
@@ -34,8 +35,8 @@ class PlainFloor(nn.Module):
 
     def calculate_loss(self, batch: Any) -> Tensor:
         """Cross-entropy over all items, scalar."""
-        scores = F.linear(_mean(batch, self.items), self.items.weight[1:])
-        return F.cross_entropy(scores, batch["item_id"] - 1)
+        scores = F.linear(_mean(batch, self.items), self.items.weight)
+        return F.cross_entropy(scores, batch["item_id"])
 
 
 class Floor(PlainFloor):
