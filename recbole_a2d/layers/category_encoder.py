@@ -178,10 +178,9 @@ class CategoryEncoder(nn.Module):
 
     def log_probabilities(self, view: CategoryView) -> Tensor:
         """Log-softmax over the categories (Eq. 23), ``[B, M + 1]``; -inf for none (0)."""
-        logits = (view.state @ view.table.T).float()
-        return logits.index_fill(1, logits.new_zeros(1, dtype=torch.long), -torch.inf).log_softmax(
-            1
-        )
+        none = torch.zeros_like(view.table[:, 0])
+        none[0] = -torch.inf
+        return F.linear(view.state, view.table, none).float().log_softmax(1)
 
 
 def category_loss(log_probabilities: Tensor, targets: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from recbole_a2d.layers import edges as module
 from recbole_a2d.layers.edges import Edges, mix_edges
 
 CENTERS, NEIGHBORS, SIZE = 4, 5, 3
@@ -67,6 +69,14 @@ def test_mixing_equals_autograd(pairs: list[tuple[int, int]]) -> None:
     )
     for one, other in pairs_of_grads:
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("in_16_bits", [0, 1 << 16])
+def test_the_order_is_stable(in_16_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_16_BITS", in_16_bits)
+    neighbor = torch.randint(300, (2000,))
+    edges = Edges(torch.arange(2000), neighbor, torch.rand(2000), 2000, 300)
+    assert edges.by_neighbor.tolist() == sorted(range(2000), key=lambda place: int(neighbor[place]))
 
 
 def test_a_known_order_is_taken() -> None:
