@@ -28,9 +28,15 @@ ABSENT = "absent"
 """Stands for what a record did of which neither tells."""
 
 
-def value_before(record: Record, key: str) -> Any:
-    """What a record did where today's yaml files have a key that it does not know."""
-    return BEFORE.get(key, record.config.get(BEFORE_AS.get(key, ""), ABSENT))
+def value_before(settings: Mapping[str, Any], key: str) -> Any:
+    """What a run with these settings did where today's yaml files have a key they do not know."""
+    return BEFORE.get(key, settings.get(BEFORE_AS.get(key, ""), ABSENT))
+
+
+def completed(settings: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Settings of an older run, the switches younger than it at what was done before them."""
+    younger = {key: value_before(settings, key) for key in own_keys(model) - settings.keys()}
+    return dict(settings) | {key: value for key, value in younger.items() if value != ABSENT}
 
 
 def own_keys(model: str) -> frozenset[str]:
@@ -67,5 +73,5 @@ def stands_for(record: Record, settings: Mapping[str, Any]) -> bool:
         return False
     younger = own_keys(record.model) & settings.keys() - known
     return all(record.config[key] == settings[key] for key in known) and all(
-        value_before(record, key) == settings[key] for key in younger
+        value_before(record.config, key) == settings[key] for key in younger
     )

@@ -33,6 +33,7 @@ from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
+from recbole_a2d.run_names import completed
 
 FORMAT = 1
 WEIGHTS, DATA, FACTS = "best.pt", "data.npz", "run.json"
@@ -62,11 +63,11 @@ class SavedRun:
     def config(self) -> SessionConfig:
         """The run's settings as RecBole's Config, on the device found here.
 
-        Settings that this version no longer knows are kept, new ones read as None: a saved
-        run stays readable when yaml files change.
+        Settings that this version no longer knows are kept; the model's new ones are at what was
+        done before them, others read as None: a saved run stays readable when yaml files change.
         """
         places = {"data_path": ".", "show_progress": False}
-        settings = self.settings | places
+        settings = completed(self.settings, self.model) | places
         return SessionConfig(
             model=model_class(self.model), dataset=self.dataset.name, config_dict=settings
         )

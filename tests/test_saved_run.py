@@ -59,6 +59,21 @@ def test_either_folder_may_be_named_and_moved(saved: Path, tmp_path: Path) -> No
     assert read_saved_run(moved).settings == read_saved_run(saved).settings
 
 
+def test_a_run_older_than_some_switches(shop_config: Any, tmp_path: Path) -> None:
+    run = run_experiment(shop_config("A2DMTL", epochs=1), "A2DMTL").run
+    folder = tmp_path / "saved" / run
+    wanted = read_saved_run(folder).config()
+    facts_file = folder / "final" / "run.json"
+    facts = json.loads(facts_file.read_text())
+    younger = ("memory", "memory_learns", "train_candidates")
+    for key in younger:
+        del facts["settings"][key]
+    facts_file.write_text(json.dumps(facts))
+    found = read_saved_run(folder).config()
+    assert [found[key] for key in younger] == [wanted[key] for key in younger]
+    Recommender.load(folder)
+
+
 def test_a_method_without_parameters_stores_its_sessions_once(
     shop_config: Any, tmp_path: Path
 ) -> None:

@@ -269,7 +269,7 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
         if _text(asked[key]) != _text(defaults[key])
     }
     for key in (relevant & own) - asked.keys():
-        value = value_before(record, key)
+        value = value_before(record.config, key)
         if value != defaults[key]:
             changed[key] = value
     if "evaluation_order" in asked:
