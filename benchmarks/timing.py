@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass
@@ -65,16 +65,14 @@ def medians_in_turn(
 
 def at_most(name: str, above: str, below: str, limit: float, medians: dict[str, float]) -> Figure:
     """The ratio of two medians, good where it is no more than a limit."""
-    ratio = medians[above] / medians[below]
-    pair = {key: medians[key] for key in (above, below)}
-    return Figure(name, ratio, f"<= {limit:g}", ratio <= limit, pair)
+    found = ratio(name, above, below, medians)
+    return replace(found, goal=f"<= {limit:g}", good=found.value <= limit)
 
 
 def at_least(name: str, above: str, below: str, limit: float, medians: dict[str, float]) -> Figure:
     """The ratio of two medians, good where it is no less than a limit."""
-    ratio = medians[above] / medians[below]
-    pair = {key: medians[key] for key in (above, below)}
-    return Figure(name, ratio, f">= {limit:g}", ratio >= limit, pair)
+    found = ratio(name, above, below, medians)
+    return replace(found, goal=f">= {limit:g}", good=found.value >= limit)
 
 
 def ratio(name: str, above: str, below: str, medians: dict[str, float]) -> Figure:

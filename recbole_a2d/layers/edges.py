@@ -122,7 +122,7 @@ def _starts(ascending: Tensor, count: int) -> Tensor:
 def _order(numbers: Tensor, count: int) -> Tensor:
     """Places of numbers below ``count`` in ascending order, those of one number as they stand."""
     if numbers.device.type == "cpu" and count <= _IN_16_BITS:
-        # numpy sorts these by their bytes, nine times faster than torch's sort of 26,000
+        # numpy sorts these by their bytes, which is faster than comparing them
         small = numbers.numpy().astype(np.uint16)
         return torch.from_numpy(small.argsort(kind="stable"))
     return torch.argsort(numbers, stable=True)

@@ -33,7 +33,7 @@ class FastDropout(nn.Module):
         if values.device.type != "cpu" or dropped == 256:
             return nn.functional.dropout(values, self.rate)
         factors = torch.empty(values.shape, dtype=values.dtype)
-        # Compared into the values' own type: five times faster than into booleans.
+        # Compared into the values' own type: faster than into booleans, which are then converted.
         torch.ge(random_bytes(values.numel()).view(values.shape), dropped, out=factors)
         return values * factors.mul_(256 / (256 - dropped))
 
