@@ -82,23 +82,24 @@ class CategorySequenceEncoder(nn.Module):
     def forward(self, categories: Tensor, lengths: Tensor) -> Tensor:
         """State at the last click: categories ``[B, T, D]``, lengths ``[B]`` -> ``[B, D]``."""
         of_category, of_position, of_length = self.gru.weight_ih.chunk(3, dim=1)
-        places = self._places(categories.shape[1], of_position, of_length)
-        inputs = F.linear(categories, of_category) + places.index_select(0, lengths)
+        distinct, number = torch.unique(lengths, return_inverse=True)
+        places = self._places(distinct, categories.shape[1], of_position, of_length)
+        inputs = F.linear(categories, of_category) + places.index_select(0, number)
         states = gated_recurrence(inputs.transpose(0, 1), self.gru.weight_hh, self.gru.bias_hh)
         return last_click(states.transpose(0, 1), lengths)
 
-    def _places(self, width: int, of_position: Tensor, of_length: Tensor) -> Tensor:
+    def _places(
+        self, lengths: Tensor, width: int, of_position: Tensor, of_length: Tensor
+    ) -> Tensor:
         """What position and length give to each click of a prefix of each length.
 
-        They are few, and multiplied with their weights once for all prefixes of a batch.
+        The lengths of a batch are few: both are multiplied with their weights once for each.
 
         Shapes:
-            weights ``[3D, D]`` each -> ``[width + 1, width, 3D]``.
+            lengths ``[L]``, weights ``[3D, D]`` each -> ``[L, width, 3D]``.
         """
-        known = slice(width + 1)
-        positions = F.linear(self.position.weight[known], of_position)
-        by_length = F.linear(self.length.weight[known], of_length, self.gru.bias_ih)
-        lengths = torch.arange(width + 1, device=positions.device)
+        positions = F.linear(self.position.weight[: width + 1], of_position)
+        by_length = F.linear(self.length(lengths), of_length, self.gru.bias_ih)
         return F.embedding(position_from_end(lengths, width), positions) + by_length.unsqueeze(1)
 
 
