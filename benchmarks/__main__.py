@@ -24,6 +24,7 @@ from benchmarks.ranking import OWN_BARE, ranking_jobs
 from benchmarks.steps import PlainFloor, Step, floor_step, model_step
 from benchmarks.stock import stock_config, stock_step
 from benchmarks.timing import Figure, at_least, at_most, medians_in_turn, ratio
+from recbole_a2d.precision import choose_precision
 
 LARGE = {"train_batch_size": 100, "embedding_size": 256}
 WIDE = {"train_batch_size": 512, "embedding_size": 100}
@@ -129,9 +130,11 @@ def growth(place: Path, repeats: int) -> Iterator[Figure]:
 
 
 def describe_machine() -> str:
-    """Processor, cores and threads."""
+    """Processor, cores, threads and what our training multiplies in."""
     cores, threads = os.cpu_count(), torch.get_num_threads()
-    return f"{platform.machine()}, {cores} cores, {threads} threads, torch {torch.__version__}"
+    precision = str(choose_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+    of_torch = f"torch {torch.__version__}, products in {precision}"
+    return f"{platform.machine()}, {cores} cores, {threads} threads, {of_torch}"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.recurrence import gated_recurrence
 from recbole_a2d.layers.unit_rows import unit_rows
-from recbole_a2d.precision import autocast, choose_precision
+from recbole_a2d.precision import choose_precision, products_in
 
 ITEMS, EDGES, NODES, CLICKS = 43_027, 31_600, 996, 5
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def pieces(batch: int, dim: int) -> dict[str, Step]:
 
 
 def softmax_losses(batch: int, dim: int) -> Mapping[str, Loss]:
-    """Cross-entropy over all items, in the precision that training takes here."""
+    """Cross-entropy over all items."""
     sessions, table = _leaf(batch, dim), _leaf(ITEMS + 1, dim)
     targets = torch.randint(1, ITEMS + 1, (batch,))
 
@@ -56,7 +56,7 @@ def softmax_losses(batch: int, dim: int) -> Mapping[str, Loss]:
         "F.linear_cross_entropy, chunked": lambda: linear_cross_entropy(True),
         "softmax loss, cosine": lambda: ours(True),
     }
-    return {name: _as_trained(loss) for name, loss in losses.items()}
+    return losses
 
 
 def recurrences(batch: int, dim: int) -> Mapping[str, Loss]:
@@ -118,15 +118,12 @@ def _leaf(*shape: int) -> Tensor:
     return torch.randn(*shape, requires_grad=True)
 
 
-def _as_trained(loss: Loss) -> Loss:
+def _backward(loss: Loss) -> Step:
+    """Both passes, in the precision that training takes here."""
     precision = choose_precision("auto", CPU)
 
-    def in_precision() -> Tensor:
-        with autocast(precision, CPU):
-            return loss()
+    def step() -> None:
+        with products_in(precision, CPU):
+            loss().backward()
 
-    return in_precision
-
-
-def _backward(loss: Loss) -> Step:
-    return lambda: loss().backward()
+    return step

@@ -243,7 +243,7 @@ class Experiment:
             command=self.command,
             config=plain_settings(self.config),
             versions=records.versions(),
-            machine=records.machine(torch.get_num_threads()),
+            machine=records.machine(torch.get_num_threads(), trainer.dtype if epochs else None),
             data_fingerprint=self.data.fingerprint(),
             commit=self.commit,
             missed_rows=missed_rows(dataset),

@@ -15,7 +15,6 @@ from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.explain_neighbors import nearest_by_shared_items, nearest_by_vectors
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.models.a2d_mtl import A2DMTL
-from recbole_a2d.precision import autocast
 from recbole_a2d.recommend import Recommendation, Recommender
 from recbole_a2d.registry import title
 
@@ -183,22 +182,21 @@ def _look_inside(recommender: Recommender, known: IntArray) -> _Inside:
     batch = recommender.rows(recommender.code([names])).batch(np.arange(1))
     batch = batch.to(recommender.device)
     inside = _Inside()
-    with autocast(recommender.dtype, recommender.device):
-        categories = model.category_table()
-        vectors = ItemVectors(model.item_table(categories))
-        encoded = model.encode(batch, categories, vectors, inspect=True)
-        if encoded.read is None:
-            inside.notes.append(f"intra is '{config['intra']}': every click weighs the same.")
-        else:
-            inside.weights = encoded.read.click_weights[0].float().tolist()
-            alpha = encoded.read.alpha
-            inside.alpha = 1.5 if alpha is None else float(alpha[0])
-        if model.category is None or encoded.categories is None:
-            inside.notes.append(f"categories is '{config['categories']}': no category head.")
-        else:
-            inside.categories = _expected(recommender, model.category, encoded.categories)
-        if model.memory is not None and encoded.memory is not None:
-            inside.notes.append(_who_answers(model, encoded.memory, batch))
+    categories = model.category_table()
+    vectors = ItemVectors(model.item_table(categories))
+    encoded = model.encode(batch, categories, vectors, inspect=True)
+    if encoded.read is None:
+        inside.notes.append(f"intra is '{config['intra']}': every click weighs the same.")
+    else:
+        inside.weights = encoded.read.click_weights[0].float().tolist()
+        alpha = encoded.read.alpha
+        inside.alpha = 1.5 if alpha is None else float(alpha[0])
+    if model.category is None or encoded.categories is None:
+        inside.notes.append(f"categories is '{config['categories']}': no category head.")
+    else:
+        inside.categories = _expected(recommender, model.category, encoded.categories)
+    if model.memory is not None and encoded.memory is not None:
+        inside.notes.append(_who_answers(model, encoded.memory, batch))
     return inside
 
 

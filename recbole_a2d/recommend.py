@@ -24,7 +24,6 @@ from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.errors import UserError
 from recbole_a2d.experiment import build_model
-from recbole_a2d.precision import autocast, choose_precision
 from recbole_a2d.saved_run import SavedRun, read_saved_run
 from recbole_a2d.scoring import score_parts
 from recbole_a2d.top_items import PopularityOrder, top_items
@@ -127,7 +126,6 @@ class Recommender:
         self.dataset = run.dataset
         self.config = run.config()
         self.device = torch.device(self.config["device"])
-        self.dtype = choose_precision(self.config["precision"], self.device)
         self.model = self._build().to(self.device).eval()
         tokens = self.dataset.item_tokens
         self.id_of_token = ItemIds((token, i) for i, token in enumerate(tokens) if i > 0)
@@ -192,9 +190,8 @@ class Recommender:
     @torch.no_grad()
     def _answer(self, batch: Any, request: _Request) -> None:
         batch = batch.to(self.device)
-        with autocast(self.dtype, self.device):
-            for rows, scores in score_parts(self.model, batch, SCORE_BYTES_AT_ONCE):
-                self._list_best(scores, batch["row_id"][rows].tolist(), request)
+        for rows, scores in score_parts(self.model, batch, SCORE_BYTES_AT_ONCE):
+            self._list_best(scores, batch["row_id"][rows].tolist(), request)
 
     def _list_best(self, scores: Tensor, row_ids: list[int], request: _Request) -> None:
         seen = request.seen
@@ -214,8 +211,7 @@ class Recommender:
     def scores(self, batch: Any) -> Tensor:
         """Scores of all items for a batch as a whole, ``[B, n_items]``; a fresh tensor."""
         batch = batch.to(self.device)
-        with autocast(self.dtype, self.device):
-            scores: Tensor = self.model.full_sort_predict(batch)
+        scores: Tensor = self.model.full_sort_predict(batch)
         return scores.view(len(batch), -1)
 
     # ------------------------------------------------------------------ sessions

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recbole_a2d.errors import UserError
@@ -108,9 +109,11 @@ def versions() -> dict[str, str]:
     }
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """Processor, cores and threads, for the times in a record."""
-    return {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads}
+def machine(threads: int, precision: torch.dtype | None = None) -> dict[str, Any]:
+    """Processor, cores and threads, for the times in a record; what training multiplied in."""
+    facts = {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads}
+    trained = {} if precision is None else {"precision": str(precision).removeprefix("torch.")}
+    return facts | trained
 
 
 def command_line(argv: list[str], launcher: tuple[str, ...] = ("python",)) -> str:

@@ -25,7 +25,7 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
-from recbole_a2d.precision import autocast, choose_precision
+from recbole_a2d.precision import autocast, choose_precision, products_in
 from recbole_a2d.process import prepare_process
 from recbole_a2d.scoring import score_parts
 
@@ -221,11 +221,12 @@ class SessionTrainer(Trainer):
         return step
 
     def _differentiate(self, batch: Any, loss_function: Callable[..., Any]) -> float:
-        with autocast(self.dtype, self.device):
-            loss = loss_function(batch)
-        value = float(loss.item())
-        if np.isfinite(value):
-            torch.autograd.backward(loss)
+        with products_in(self.dtype, self.device):
+            with autocast(self.dtype, self.device):
+                loss = loss_function(batch)
+            value = float(loss.item())
+            if np.isfinite(value):
+                torch.autograd.backward(loss)
         return value
 
     def _prepare(self, epoch: int) -> None:
@@ -277,11 +278,10 @@ class SessionTrainer(Trainer):
 
     def _rank_batch(self, interaction: Any) -> IntArray:
         batch = interaction.to(self.device)
-        with autocast(self.dtype, self.device):
-            ranks = [
-                target_ranks(scores, batch["item_id"][rows])
-                for rows, scores in score_parts(self.model, batch)
-            ]
+        ranks = [
+            target_ranks(scores, batch["item_id"][rows])
+            for rows, scores in score_parts(self.model, batch)
+        ]
         found: IntArray = torch.cat(ranks).cpu().numpy()
         return found
 

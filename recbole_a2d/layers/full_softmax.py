@@ -142,8 +142,9 @@ class _FullSoftmax(torch.autograd.Function):
         log_rest: Tensor | None,
         unit_items: bool,
     ) -> tuple[Tensor, Tensor]:
+        dtype = working_dtype(sessions)
         with torch.autocast(sessions.device.type, enabled=False):
-            vectors, dtype = sessions.detach().float(), working_dtype(sessions)
+            vectors = sessions.detach().float()
             kind = unit_candidates(len(vectors), table.shape[1]) if unit_items else Candidates
             candidates = kind(table.detach()[1:], dtype)
             softmax = _Softmax(vectors, candidates, targets)
