@@ -42,6 +42,8 @@ VARIANT_TITLES = {
     "with_memory": "with memory",
     "with_last": "with last click",
     "with_memory_and_last": "with memory and last click",
+    "with_categories": "with categories scored",
+    "with_memory_and_categories": "with memory and categories scored",
     "with_inter": "with INTER",
     "faithful": "faithful",
 }

@@ -23,6 +23,8 @@ ROWS_OF_THEIR_OWN = (
     "with_memory",
     "with_last",
     "with_memory_and_last",
+    "with_categories",
+    "with_memory_and_categories",
 )
 """Variants of A2D-MTL that stand in Table 2 beside the default one, where they exist."""
 SESSION_BANKS = ("none", "batch_leaky", "batch_masked", "train")

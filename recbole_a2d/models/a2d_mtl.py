@@ -142,12 +142,13 @@ class A2DMTL(SequentialRecommender):
         clicks = self.dropout(self._encode_clicks(interaction, table))
         read = None
         if self.reader is None:
-            session = masked_mean(clicks, mask)
+            session = masked_mean(self._joined(clicks, view), mask)
         else:
-            values = self._values(prefixes, clicks, table, view)
+            values = self._joined(self._values(prefixes, clicks, table, view), view)
             mean = None if view is None else view.mean
             read = self.reader(clicks, values, lengths, mask, mean, inspect=inspect)
             session = read.session
+        session, of_categories = session.tensor_split([self.dim], dim=1)
         if self.with_last is not None:
             session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
         if self.bank is not None:
@@ -160,7 +161,14 @@ class A2DMTL(SequentialRecommender):
         memory = None
         if self.memory is not None and (self._memory_learns or not self.training):
             memory = self.memory.log_shares(*states, last_click(clicks, lengths))
+        session = torch.cat([session, of_categories], dim=1)
         return Encoded(session, view, read, mask, mixed, memory)
+
+    def _joined(self, vectors: Tensor, view: CategoryView | None) -> Tensor:
+        """Vectors of the clicks with those of their categories behind, if scores ask for them."""
+        if self.switches["category_scores"] != "joined" or view is None:
+            return vectors
+        return torch.cat([vectors, view.of_click.to(vectors.dtype)], dim=2)
 
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
@@ -213,25 +221,34 @@ class A2DMTL(SequentialRecommender):
 
     def score_table(self, categories: Tensor | None, table: Tensor) -> Tensor:
         """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D or 2D]``."""
-        table = self._candidates(table)
+        table = self._candidates(categories, table)
         if self.switches["score"] == "cosine":
             table = unit_rows(table)
-        if self.switches["category_scores"] == "prior" and categories is not None:
-            of_item = F.embedding(self.category_of_item, categories)
-            table = torch.cat([table, of_item.to(table.dtype)], dim=1)
+        if self.switches["category_scores"] == "prior":
+            table = self._with_categories(table, categories)
         return table
 
-    def _candidates(self, table: Tensor) -> Tensor:
-        if self.switches["score_table"] == "initial" or self.item_graph is None:
+    def _candidates(self, categories: Tensor | None, table: Tensor) -> Tensor:
+        """The same before a cosine divides it by its lengths and a prior follows."""
+        if self.switches["score_table"] == "graph" and self.item_graph is not None:
+            items = torch.arange(len(table), device=table.device)
+            table = self.item_graph.encode(ItemVectors(table), items)
+        if self.switches["category_scores"] == "joined":
+            table = self._with_categories(table, categories)
+        return table
+
+    def _with_categories(self, table: Tensor, categories: Tensor | None) -> Tensor:
+        if categories is None:
             return table
-        items = torch.arange(len(table), device=table.device)
-        return self.item_graph.encode(ItemVectors(table), items)
+        of_item = F.embedding(self.category_of_item, categories)
+        return torch.cat([table, of_item.to(table.dtype)], dim=1)
 
     def score_vectors(self, encoded: Encoded) -> Tensor:
         """Session vectors as they enter the product of Eq. 21, ``[B, D or 2D]``.
 
         With ``category_scores: prior`` an item's score is its own plus the logit that Eq. 23
-        gives its category.
+        gives its category; with ``joined`` the session's clicks and the candidates are both [item ;
+        category], as in CLHHN.
         """
         session = encoded.session
         if self.switches["score"] == "cosine":
@@ -275,7 +292,7 @@ class A2DMTL(SequentialRecommender):
         if self.switches["loss"] == "bce_softmax":
             return softmax_bce_loss(vectors, self.score_table(categories, items.table), targets)
         if self.unit_items:
-            table = self._candidates(items.table)
+            table = self._candidates(categories, items.table)
         else:
             table = self.score_table(categories, items.table)
         loss, losses = full_softmax_losses(

@@ -205,3 +205,19 @@ def test_sampled_candidates_and_printed_loss_do_not_meet_memory(build: Any) -> N
         build(memory="rules", train_candidates=4)
     with pytest.raises(UserError, match="add --memory=none"):
         build(memory="rules", loss="bce_softmax", mix_own_items=False, mix_category=False)
+
+
+def test_joined_categories_are_compared_beside_the_items(build: Any, checks: Any) -> None:
+    """Without the rest: the cosine of a mean [item ; category] with each candidate's."""
+    plain = {"intra": "mean", "item_graph": False, "mix_own_items": False, "mix_category": False}
+    model = build(category_scores="joined", **plain)
+    categories = model.category_table().tolist()
+    items, of_item = model.item_embedding.weight.tolist(), model.category_of_item.tolist()
+    joined = torch.tensor([items[i] + categories[of_item[i]] for i in range(len(items))])
+    found = checks.scores(model, checks.prefixes)
+    for row, prefix in enumerate(checks.prefixes):
+        session = joined[torch.tensor(prefix)].mean(0)
+        for item in range(1, len(items)):
+            cosine = torch.cosine_similarity(session, joined[item], dim=0)
+            expected = model.switches["score_scale"] * float(cosine)
+            assert float(found[row, item - 1]) == pytest.approx(expected, abs=1e-4)

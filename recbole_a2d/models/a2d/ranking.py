@@ -19,7 +19,8 @@ class Encoded:
     """What the model makes of a batch of prefixes.
 
     Attributes:
-        session: session vectors of Eq. 20, ``[B, D]``.
+        session: session vectors of Eq. 20, ``[B, D]``; with those of the clicks' categories behind,
+            ``[B, 2D]``, where candidates have theirs.
         categories: None without a category part.
         read: the sparse attention's result; None where it is replaced by the mean.
         mask: clicks, not pads, ``[B, T]``.

@@ -9,7 +9,7 @@ from recbole_a2d.errors import UserError
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
     "categories": ("graph", "merged", "none"),
-    "category_scores": ("none", "sum", "prior"),
+    "category_scores": ("none", "sum", "prior", "joined"),
     "gate": ("scalar", "vector"),
     "intra": ("sparse", "mean"),
     "sparsity": ("adaptive", "fixed"),
