@@ -140,11 +140,11 @@ class A2DMTL(SequentialRecommender):
         if self.category is not None and categories is not None:
             view = self.category(categories, self.category_of_item[prefixes], lengths, mask)
         clicks = self.dropout(self._encode_clicks(interaction, table))
+        values = self._values(prefixes, clicks, table, view)
         read = None
         if self.reader is None:
-            session = masked_mean(self._joined(clicks, view), mask)
+            session = masked_mean(values, mask)
         else:
-            values = self._joined(self._values(prefixes, clicks, table, view), view)
             mean = None if view is None else view.mean
             read = self.reader(clicks, values, lengths, mask, mean, inspect=inspect)
             session = read.session
@@ -164,12 +164,6 @@ class A2DMTL(SequentialRecommender):
         session = torch.cat([session, of_categories], dim=1)
         return Encoded(session, view, read, mask, mixed, memory)
 
-    def _joined(self, vectors: Tensor, view: CategoryView | None) -> Tensor:
-        """Vectors of the clicks with those of their categories behind, if scores ask for them."""
-        if self.switches["category_scores"] != "joined" or view is None:
-            return vectors
-        return torch.cat([vectors, view.of_click.to(vectors.dtype)], dim=2)
-
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.item_graph is None:
@@ -184,11 +178,16 @@ class A2DMTL(SequentialRecommender):
     def _values(
         self, prefixes: Tensor, clicks: Tensor, table: ItemVectors, view: CategoryView | None
     ) -> Tensor:
-        if self.switches["attention_values"] == "initial_item":
-            return table.rows(prefixes)
-        if self.switches["attention_values"] == "item_category" and view is not None:
-            return clicks + view.of_click
-        return clicks
+        """What Eq. 15 sums up, ``[B, T, D]``, or ``[B, T, 2D]`` where categories stand beside."""
+        values = clicks
+        kind = self.switches["attention_values"] if self.reader is not None else "item"
+        if kind == "initial_item":
+            values = table.rows(prefixes)
+        elif kind == "item_category" and view is not None:
+            values = clicks + view.of_click
+        if self.switches["category_scores"] == "joined" and view is not None:
+            values = torch.cat([values, view.of_click.to(values.dtype)], dim=2)
+        return values
 
     def _neighbors(self, interaction: Interaction, query: Tensor) -> Tensor:
         assert self.bank is not None
