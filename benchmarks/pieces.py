@@ -15,7 +15,7 @@ from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.recurrence import gated_recurrence
 from recbole_a2d.layers.unit_rows import unit_rows
-from recbole_a2d.precision import choose_precision, products_in
+from recbole_a2d.precision import choose_precision, products_in, training_in
 
 ITEMS, EDGES, NODES, CLICKS = 43_027, 31_600, 996, 5
 CPU = torch.device("cpu")
@@ -25,13 +25,15 @@ Loss = Callable[[], Tensor]
 def pieces(batch: int, dim: int) -> dict[str, Step]:
     """All of them at a batch size and a dimension."""
     losses = {
-        **softmax_losses(batch, dim),
         **recurrences(batch, dim),
         **dropouts(batch, dim),
         **unit_tables(dim),
         **scores_of_edges(dim),
     }
-    return {name: _backward(loss) for name, loss in losses.items()}
+    softmax = {
+        name: _backward(loss, of_all=True) for name, loss in softmax_losses(batch, dim).items()
+    }
+    return softmax | {name: _backward(loss) for name, loss in losses.items()}
 
 
 def softmax_losses(batch: int, dim: int) -> Mapping[str, Loss]:
@@ -118,12 +120,12 @@ def _leaf(*shape: int) -> Tensor:
     return torch.randn(*shape, requires_grad=True)
 
 
-def _backward(loss: Loss) -> Step:
-    """Both passes, in the precision that training takes here."""
-    precision = choose_precision("auto", CPU)
+def _backward(loss: Loss, *, of_all: bool = False) -> Step:
+    """Both passes; a loss over all items in the precision that training takes for it here."""
+    precision = choose_precision("auto", CPU) if of_all else torch.float32
 
     def step() -> None:
-        with products_in(precision, CPU):
+        with training_in(precision, CPU), products_in(precision):
             loss().backward()
 
     return step

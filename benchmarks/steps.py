@@ -16,6 +16,7 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
+from recbole_a2d.precision import choose_precision, products_in
 from recbole_a2d.trainer import SessionTrainer, loader
 
 Step = Callable[[], object]
@@ -68,7 +69,14 @@ def floor_step(folder: Path, floor: type[PlainFloor] = Floor, /, **changes: Any)
     config = settings(folder, "A2DMTL", **changes)
     dataset = experiment_data(folder, config).select
     torch.manual_seed(0)
-    return step_of(floor(dataset.n_items, config["embedding_size"]), config, dataset)
+    step = step_of(floor(dataset.n_items, config["embedding_size"]), config, dataset)
+    precision = choose_precision(config["precision"], torch.device("cpu"))
+
+    def in_precision() -> None:
+        with products_in(precision):
+            step()
+
+    return in_precision
 
 
 def model_step(folder: Path, model: str, **changes: Any) -> Step:

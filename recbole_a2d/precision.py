@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 import torch
 
 from recbole_a2d.errors import UserError
 
 CHOICES = ("auto", "float32", "bfloat16")
+
+_of_large_products = ContextVar("precision of large products", default=torch.float32)
 
 
 def choose_precision(wish: str, device: torch.device) -> torch.dtype:
@@ -29,16 +32,35 @@ def choose_precision(wish: str, device: torch.device) -> torch.dtype:
 
 
 @contextmanager
-def products_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """On a processor, what a training step multiplies, its backward pass included.
+def training_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """What :func:`large_products` of a training step on a processor are taken in, both passes."""
+    token = _of_large_products.set(dtype if device.type == "cpu" else torch.float32)
+    try:
+        yield
+    finally:
+        _of_large_products.reset(token)
 
-    With bfloat16 every array stays in float32; oneDNN rounds the factors of a matrix product
-    on their way into the processor's units and adds up in float32. Autocast would write a rounded
-    copy of every small array first, which costs such a model more than its products gain. A
-    processor without these units computes in float32 all the same.
+
+@contextmanager
+def large_products() -> Iterator[None]:
+    """For products with the vectors of all items, most of what a training step computes.
+
+    The other products of a step are small: oneDNN's preparations for bfloat16 cost them more
+    than they gain (docs/performance.md), so that they stay in float32.
+    """
+    with products_in(_of_large_products.get()):
+        yield
+
+
+@contextmanager
+def products_in(dtype: torch.dtype) -> Iterator[None]:
+    """Matrix products of float32 arrays on a processor.
+
+    With bfloat16 oneDNN rounds the factors on their way into the processor's units and adds up in
+    float32. A processor without such units computes in float32 all the same.
     """
     before = torch.get_float32_matmul_precision()
-    if dtype == torch.bfloat16 and device.type == "cpu":
+    if dtype == torch.bfloat16:
         torch.set_float32_matmul_precision("medium")
     try:
         yield

@@ -25,7 +25,7 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
-from recbole_a2d.precision import autocast, choose_precision, products_in
+from recbole_a2d.precision import autocast, choose_precision, training_in
 from recbole_a2d.process import prepare_process
 from recbole_a2d.scoring import score_parts
 
@@ -221,7 +221,7 @@ class SessionTrainer(Trainer):
         return step
 
     def _differentiate(self, batch: Any, loss_function: Callable[..., Any]) -> float:
-        with products_in(self.dtype, self.device):
+        with training_in(self.dtype, self.device):
             with autocast(self.dtype, self.device):
                 loss = loss_function(batch)
             value = float(loss.item())

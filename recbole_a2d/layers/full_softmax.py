@@ -21,6 +21,7 @@ from torch import Tensor
 from recbole_a2d.layers.candidates import Candidates, unit_candidates
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
+from recbole_a2d.precision import large_products
 
 _CHUNK_BYTES = 1 << 21
 """Vectors or exponentials that a thread works on at a time; about a core's own cache."""
@@ -133,6 +134,7 @@ class _FullSoftmax(torch.autograd.Function):
     """Forward computes the gradients too; backward only scales them by the loss's own."""
 
     @staticmethod
+    @large_products()
     def forward(
         ctx: Any,
         sessions: Tensor,

@@ -17,6 +17,7 @@ from torch import Tensor
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import working_dtype
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
+from recbole_a2d.precision import large_products
 
 _ROWS = 64
 """Sessions of a block."""
@@ -100,6 +101,7 @@ class _IntentSoftmax(torch.autograd.Function):
     """Forward computes the gradients too; backward only scales them by the loss's own."""
 
     @staticmethod
+    @large_products()
     def forward(
         ctx: Any, intents: Tensor, kept: Tensor, base: Tensor, table: Tensor, targets: Tensor
     ) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import all_scores, working_dtype
 from recbole_a2d.layers.segments import take
+from recbole_a2d.precision import large_products
 
 _CHUNK_BYTES = 8 << 20
 _LOWEST = torch.finfo(torch.float32).min
@@ -31,6 +32,7 @@ def logsumexp_of_others(vectors: Tensor, table: Tensor, left_out: Tensor) -> Ten
 
 class _LogSumExp(torch.autograd.Function):
     @staticmethod
+    @large_products()
     def forward(ctx: Any, vectors: Tensor, table: Tensor, left_out: Tensor) -> Tensor:
         dtype = working_dtype(vectors)
         with torch.autocast(vectors.device.type, enabled=False):
@@ -52,6 +54,7 @@ class _LogSumExp(torch.autograd.Function):
         return totals
 
     @staticmethod
+    @large_products()
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         vectors, table, shares = ctx.saved_tensors
         scale = grads[0].unsqueeze(1)
