@@ -16,7 +16,7 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
-from recbole_a2d.precision import choose_precision, products_in
+from recbole_a2d.precision import products_in
 from recbole_a2d.trainer import SessionTrainer, loader
 
 Step = Callable[[], object]
@@ -61,7 +61,14 @@ def step_of(model: nn.Module, config: Any, dataset: SessionDataset) -> Step:
     batches = _forever(loader(dataset.train_rows, config, train=True))
     trainer._prepare(0)
     model.train()
-    return lambda: trainer._step(next(batches), trainer.calculate_loss)
+    # Torch's own functions do not know our large products; a floor has no others.
+    precision = trainer.dtype if isinstance(model, PlainFloor) else torch.float32
+
+    def step() -> None:
+        with products_in(precision):
+            trainer._step(next(batches), trainer.calculate_loss)
+
+    return step
 
 
 def floor_step(folder: Path, floor: type[PlainFloor] = Floor, /, **changes: Any) -> Step:
@@ -69,14 +76,7 @@ def floor_step(folder: Path, floor: type[PlainFloor] = Floor, /, **changes: Any)
     config = settings(folder, "A2DMTL", **changes)
     dataset = experiment_data(folder, config).select
     torch.manual_seed(0)
-    step = step_of(floor(dataset.n_items, config["embedding_size"]), config, dataset)
-    precision = choose_precision(config["precision"], torch.device("cpu"))
-
-    def in_precision() -> None:
-        with products_in(precision):
-            step()
-
-    return in_precision
+    return step_of(floor(dataset.n_items, config["embedding_size"]), config, dataset)
 
 
 def model_step(folder: Path, model: str, **changes: Any) -> Step:
