@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,12 +65,19 @@ def test_readme_prints_the_model_as_recorded() -> None:
     assert set(row.split("|")[2:5]) <= {f" {' / '.join(figures(record))} " for record in RECORDS}
 
 
+def bench_figures(name: str) -> list[dict[str, Any]]:
+    """Figures of one run of ``make bench``."""
+    figures: list[dict[str, Any]] = json.loads(committed(f"results/{name}.json"))["figures"]
+    return figures
+
+
 def bench_rows() -> Iterator[str]:
     """Rows of the speed page that ``make bench`` and ``benchmarks.models`` print."""
     if not RECORDS:
         return
-    for figure in json.loads(committed("results/bench.json"))["figures"]:
-        yield f"| {figure['name']} | {figure['value']:.2f} |"
+    of_processors = zip(*map(bench_figures, ("bench", "bench-float32")), strict=True)
+    for figure, in_float32 in of_processors:
+        yield f"| {figure['name']} | {figure['value']:.2f} | {in_float32['value']:.2f} |"
     for line in json.loads(committed("results/bench-models.json"))["models"]:
         yield f"| {line['model']} | {1000 * line['step']:.0f} | {line['ratio']:.2f} |"
 
