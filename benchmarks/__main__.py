@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from benchmarks.steps import PlainFloor, Step, floor_step, model_step
 from benchmarks.stock import stock_config, stock_step
 from benchmarks.timing import Figure, at_least, at_most, medians_in_turn, ratio
 from recbole_a2d.precision import choose_precision
+from recbole_a2d.records import machine
 
 LARGE = {"train_batch_size": 100, "embedding_size": 256}
 WIDE = {"train_batch_size": 512, "embedding_size": 100}
@@ -131,10 +130,10 @@ def growth(place: Path, repeats: int) -> Iterator[Figure]:
 
 def describe_machine() -> str:
     """Processor, cores, threads and what our training multiplies in."""
-    cores, threads = os.cpu_count(), torch.get_num_threads()
-    precision = str(choose_precision("auto", torch.device("cpu"))).removeprefix("torch.")
-    of_torch = f"torch {torch.__version__}, products in {precision}"
-    return f"{platform.machine()}, {cores} cores, {threads} threads, {of_torch}"
+    precision = choose_precision("auto", torch.device("cpu"))
+    facts = machine(torch.get_num_threads(), precision)
+    text = "{processor}, {cores} cores, {threads} threads, torch {torch}, products in {precision}"
+    return text.format(**facts, torch=torch.__version__)
 
 
 if __name__ == "__main__":

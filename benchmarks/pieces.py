@@ -15,7 +15,7 @@ from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
 from recbole_a2d.layers.recurrence import gated_recurrence
 from recbole_a2d.layers.unit_rows import unit_rows
-from recbole_a2d.precision import choose_precision, products_in, training_in
+from recbole_a2d.precision import choose_precision, products_in
 
 ITEMS, EDGES, NODES, CLICKS = 43_027, 31_600, 996, 5
 CPU = torch.device("cpu")
@@ -125,7 +125,7 @@ def _backward(loss: Loss, *, of_all: bool = False) -> Step:
     precision = choose_precision("auto", CPU) if of_all else torch.float32
 
     def step() -> None:
-        with training_in(precision, CPU), products_in(precision):
+        with products_in(precision):
             loss().backward()
 
     return step

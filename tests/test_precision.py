@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
 from recbole_a2d.config import build_config
@@ -33,6 +34,10 @@ class Watcher(nn.Module):
         self.weight.register_hook(self._note)
         return self.weight.sum()
 
+    def full_sort_predict(self, batch: Any) -> Tensor:
+        self._note()
+        return torch.zeros(len(batch), 3)
+
     def _note(self, _: Tensor | None = None) -> None:
         others = torch.get_float32_matmul_precision()
         with large_products():
@@ -48,6 +53,13 @@ def test_both_passes_of_a_step(precision: str, large: str) -> None:
     assert model.seen == [(large, "highest")] * 2
     model._note()
     assert model.seen[-1] == ("highest", "highest"), "left on after the step"
+
+
+def test_ranking_is_in_float32() -> None:
+    model = Watcher()
+    config = build_config("A2DMTL", "shop", overrides={"precision": "bfloat16"})
+    SessionTrainer(config, model)._rank_batch(Interaction({"item_id": torch.tensor([1, 2])}))
+    assert model.seen == [("highest", "highest")]
 
 
 def test_put_back_after_an_error() -> None:
