@@ -30,6 +30,10 @@ NOT_A_SETTING = frozenset({"device", "data_path", "show_progress", "checkpoint_d
 """Keys that change where and how a run works, not what it computes."""
 
 
+PROCESSES = "processes"
+"""The setting that says how many train together, where more than one do; no yaml file has it."""
+
+
 class SessionConfig(Config):
     """RecBole's Config, built from already parsed values only.
 
@@ -81,7 +85,7 @@ def build_config(
     settings = own | _merge(values for _, values in given)
     if size() > 1:
         # Each takes train_batch_size rows a step, so their number changes what is computed.
-        settings["processes"] = size()
+        settings[PROCESSES] = size()
     return SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
 
 

@@ -22,6 +22,7 @@ from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
+from recbole_a2d.finished_runs import is_finished, note_data, record_path
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.run_names import new_name, standing_name
@@ -43,7 +44,8 @@ def run_experiment(
     ``test_selected`` ranks the test rows after every epoch and reports the best epoch of
     each metric, as much of the literature does; its record says so.
 
-    A run that was cut off goes on where it stood; a finished one returns its record.
+    A run that was cut off goes on where it stood, also one that began with ``fresh``; a finished
+    one returns its record.
 
     Args:
         config: of :func:`recbole_a2d.config.build_config`.
@@ -52,18 +54,19 @@ def run_experiment(
         command: for the record; by default the command line this process was started with.
 
     Raises:
-        UserError: the data set is missing or damaged, or does not fit the model.
+        UserError: the data set is missing or damaged, does not fit the model, or is not the one
+            that an earlier run with these settings was made from.
     """
     if config["protocol"] not in PROTOCOLS:
         choice = " or ".join(PROTOCOLS)
         raise UserError(f"protocol '{config['protocol']}' is unknown; choose {choice}")
     name = new_name(config, model) if fresh else standing_name(config, model)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
-    path = results / "records" / f"{name}.json"
-    distributed.same_everywhere(path.exists(), f"{results} must be one folder that all of them see")
+    path, finished = record_path(config, name), not fresh and is_finished(config, name)
+    distributed.same_everywhere(finished, f"{results} must be one folder that all of them see")
     if fresh:
         _forget(folder)
-    elif path.exists():
+    elif finished:
         logger.info("%s is finished already; --fresh runs it again", name)
         return records.read_record(path)
     record, ranks = Experiment(config, model, name, folder, command).run()
@@ -120,6 +123,8 @@ class Experiment:
                 (self.data.fingerprint(), config["device"].type),
                 "each needs the same data set, and all a GPU or none (--gpu_id='')",
             )
+        if distributed.is_first():
+            note_data(folder, self.data.fingerprint())
         self.history: list[dict[str, Any]] = []
         self.commit = records.source_commit()
         self.command = command or records.command_line(sys.argv, distributed.launcher())

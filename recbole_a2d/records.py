@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,12 @@ class Record:
     history: list[dict[str, Any]] = field(default_factory=list)
     diagnostics: dict[str, float] = field(default_factory=dict)
     test_selected: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def commits(self) -> set[str]:
+        """Commits that trained its epochs and tested it."""
+        trained = {epoch.get("commit", self.commit) for epoch in self.history}
+        return {commit or "unknown" for commit in trained | {self.commit}}
 
 
 def run_name(model: str, dataset: str, variant: str, settings: Mapping[str, Any]) -> str:
@@ -121,12 +128,16 @@ def command_line(argv: list[str], launcher: tuple[str, ...] = ("python",)) -> st
     return shlex.join([*launcher, Path(argv[0]).name, *argv[1:]])
 
 
+@cache
 def source_commit() -> str:
-    """Commit of the checkout the package runs from, ``+`` where it was changed; else ''."""
+    """Commit of the checkout the package runs from, ``+`` where it was changed; else ''.
+
+    As it stands when first asked: what a process has loaded does not change with the files.
+    """
     here = Path(__file__).resolve().parent
     try:
         commit = _git(here, "rev-parse", "--short=12", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", str(here))
+        changed = _git(here, "status", "--porcelain", "--", str(here))
     except (OSError, subprocess.CalledProcessError):
         return ""
     return commit + ("+" if changed else "")

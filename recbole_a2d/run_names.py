@@ -7,10 +7,18 @@ the switch's default does now need not be made again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.config import SECTIONS, SessionConfig, plain_settings, read_model_yaml
+from recbole_a2d.config import (
+    PROCESSES,
+    SECTIONS,
+    SessionConfig,
+    build_config,
+    plain_settings,
+    read_model_yaml,
+)
 from recbole_a2d.records import Record, read_records, run_name
 
 BEFORE = {
@@ -44,6 +52,17 @@ def own_keys(model: str) -> frozenset[str]:
     return frozenset(read_model_yaml(model)) - set(SECTIONS)
 
 
+@cache
+def yaml_settings(model: str, dataset: str, preset: str, variant: str) -> dict[str, Any]:
+    """What today's yaml files say, whatever was asked for.
+
+    Raises:
+        UserError: there is no such model, preset or variant.
+    """
+    config = build_config(model, dataset, overrides={"preset": preset, "variant": variant})
+    return {key: value for key, value in plain_settings(config).items() if key != PROCESSES}
+
+
 def new_name(config: SessionConfig, model: str) -> str:
     """The name to give a run with these settings."""
     return run_name(model, config["dataset"], config["variant"], plain_settings(config))
@@ -66,12 +85,12 @@ def stands_for(record: Record, settings: Mapping[str, Any]) -> bool:
     """Whether a record of the same model and data is what a run with these settings would make.
 
     All it knows is alike; a key of the model's own file that it does not know is at what was done
-    before. Keys younger than the record that all models share count for nothing, as in tables.
+    before, one that all models share at what the yaml files say, as in tables.
     """
-    known = record.config.keys()
-    if not known <= settings.keys():
+    did = record.config
+    if any(key not in settings or settings[key] != value for key, value in did.items()):
         return False
-    younger = own_keys(record.model) & settings.keys() - known
-    return all(record.config[key] == settings[key] for key in known) and all(
-        value_before(record.config, key) == settings[key] for key in younger
-    )
+    said = yaml_settings(record.model, record.dataset, record.preset, record.variant)
+    younger = settings.keys() - did.keys()
+    before = said | {key: value_before(did, key) for key in own_keys(record.model)}
+    return all(before.get(key, ABSENT) == settings[key] for key in younger)

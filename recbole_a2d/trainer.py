@@ -27,6 +27,7 @@ from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
 from recbole_a2d.precision import autocast, choose_precision, training_in
 from recbole_a2d.process import prepare_process
+from recbole_a2d.records import source_commit
 from recbole_a2d.scoring import score_parts
 
 IntArray = NDArray[np.int64]
@@ -38,13 +39,19 @@ class TrainingDiverged(UserError):
 
 @dataclass
 class EpochResult:
-    """What one epoch left behind: its loss, its time and, if there was one, its validation."""
+    """What one epoch left behind: its loss, its time and, if there was one, its validation.
+
+    A run that is cut off may go on with another commit or on another processor: each epoch says
+    what made it. Epochs of older checkpoints do not know.
+    """
 
     epoch: int
     loss: float
     seconds: float
     learning_rate: float
     valid: dict[str, float] = field(default_factory=dict)
+    commit: str = ""
+    precision: str = ""
 
 
 @dataclass
@@ -157,7 +164,14 @@ class SessionTrainer(Trainer):
         started = time.perf_counter()
         self._set_learning_rate(epoch)
         loss = self._train_epoch(train_data, epoch)
-        result = EpochResult(epoch, loss, 0.0, self.optimizer.param_groups[0]["lr"])
+        result = EpochResult(
+            epoch,
+            loss,
+            0.0,
+            self.optimizer.param_groups[0]["lr"],
+            commit=source_commit(),
+            precision=str(self.dtype).removeprefix("torch."),
+        )
         if valid_data is not None:
             result.valid = metrics_from_ranks(self.rank(valid_data), self.config["topk"])
         result.seconds = round(time.perf_counter() - started, 3)

@@ -42,6 +42,87 @@ def test_finished_run_is_not_repeated(shop_config: Any, monkeypatch: pytest.Monk
     assert run_experiment(shop_config(), "GRU4Rec") == first
 
 
+def test_other_data_under_the_same_name_are_not_taken_for_the_same_run(
+    shop_config: Any, tmp_path: Path
+) -> None:
+    run_experiment(shop_config("Pop"), "Pop")
+    convert.main(["shop", "--sessions", "200", "--out", str(tmp_path / "other" / "shop")])
+    other = shop_config("Pop", data_path=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="made from other data than the data set holds now"):
+        run_experiment(other, "Pop")
+    replaced = run_experiment(other, "Pop", fresh=True)
+    assert run_experiment(other, "Pop") == replaced
+
+
+def _cut_off(
+    config: Any, monkeypatch: pytest.MonkeyPatch, phase: str = "select", epoch: int = 1, **how: Any
+) -> None:
+    """A run that dies when an epoch begins."""
+    train = SessionTrainer._train_epoch
+
+    def dies(self: Any, rows: Any, number: int, *more: Any) -> float:
+        if (self.phase, number) == (phase, epoch):
+            raise KeyboardInterrupt
+        return train(self, rows, number, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionTrainer, "_train_epoch", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(config, str(config["model"]), **how)
+
+
+@pytest.mark.parametrize(("phase", "epoch"), [("select", 1), ("select", 3), ("final", 1)])
+def test_a_run_cut_off_ends_as_if_it_had_not_been(
+    phase: str, epoch: int, shop_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a falling learning rate, patience, and a part that learns in the first epoch alone."""
+
+    def config(folder: str) -> Any:
+        places = {name: str(tmp_path / folder / name) for name in ("results_dir", "checkpoint_dir")}
+        return shop_config("A2DMTL", **schedule, **places)
+
+    schedule: dict[str, Any] = {"variant": "with_memory", "memory_learns": "first_epoch"}
+    schedule |= {"lr_step": 1, "lr_decay": 0.5, "stopping_step": 2, "stopping_min_steps": 0}
+    schedule |= {"epochs": 5, "learning_rate": 0.05}
+    whole = run_experiment(config("whole"), "A2DMTL")
+    _cut_off(config("cut"), monkeypatch, phase, epoch)
+    resumed = run_experiment(config("cut"), "A2DMTL")
+    told = [
+        [{key: epoch[key] for key in epoch if key != "seconds"} for epoch in record.history]
+        for record in (whole, resumed)
+    ]
+    assert told[0] == told[1]
+    assert whole.test == resumed.test and whole.epochs == resumed.epochs
+
+
+def test_a_run_cut_off_does_not_go_on_with_other_data(
+    shop_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _cut_off(shop_config(), monkeypatch)
+    convert.main(["shop", "--sessions", "200", "--out", str(tmp_path / "other" / "shop")])
+    other = shop_config(data_path=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="made from other data"):
+        run_experiment(other, "GRU4Rec")
+    run_experiment(shop_config(), "GRU4Rec")
+
+
+def test_a_fresh_run_cut_off_goes_on(shop_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run_experiment(shop_config(), "GRU4Rec")
+    _cut_off(shop_config(), monkeypatch, fresh=True)
+    trained: list[int] = []
+    train = SessionTrainer._train_epoch
+
+    def counted(self: Any, rows: Any, epoch: int, *more: Any) -> float:
+        trained.append(epoch)
+        return train(self, rows, epoch, *more)
+
+    monkeypatch.setattr(SessionTrainer, "_train_epoch", counted)
+    again = run_experiment(shop_config(), "GRU4Rec")
+    assert trained[0] == 1 and len(trained) == len(again.history) - 1
+    assert again.test == first.test
+    assert run_experiment(shop_config(), "GRU4Rec") == again
+
+
 def test_same_seed_same_ranks(shop_config: Any, tmp_path: Path) -> None:
     run = run_experiment(shop_config("A2DMTL", epochs=2), "A2DMTL").run
     first = records.read_ranks(tmp_path / "results", run)

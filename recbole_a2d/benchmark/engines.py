@@ -15,6 +15,7 @@ from recbole_a2d.benchmark.plan import Planned, record_paths
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
+from recbole_a2d.finished_runs import is_finished
 from recbole_a2d.ray_cluster import connected
 from recbole_a2d.run_names import standing_name
 
@@ -69,7 +70,7 @@ def _make_records(cell: Cell, config: SessionConfig, run: str, command: str) -> 
     ]
     # A record from another machine comes without its checkpoint: the model is made again.
     gone = not (checkpoint_of_tested_model(config, run) / "best.pt").exists()
-    finished = record_paths(config, run)[0].exists()
+    finished = is_finished(config, run)
     record = run_experiment(
         config, cell.model, fresh=bool(missing) and finished and gone, command=command
     )

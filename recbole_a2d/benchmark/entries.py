@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from statistics import mean, stdev
 from typing import Any
 
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS
 from recbole_a2d.command_line import as_typed
-from recbole_a2d.config import build_config, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
-from recbole_a2d.run_names import own_keys, value_before
+from recbole_a2d.run_names import own_keys, value_before, yaml_settings
 
 TOLD_ELSEWHERE = frozenset(
     {"seed", "preset", "variant", "protocol", "train_fraction", "metrics", "topk", "worker"}
@@ -187,8 +185,8 @@ class Group:
 
     @property
     def commits(self) -> str:
-        """Commits of the source that made the records."""
-        made = {r.commit or "unknown" for entry in self.entries for r in entry.records}
+        """Commits of the source that made the records, epochs before a run went on included."""
+        made = {c for entry in self.entries for r in entry.records for c in r.commits}
         return ", ".join(sorted(made))
 
     def find(self, model: str, variant: str = "full") -> Entry | None:
@@ -216,7 +214,9 @@ class Group:
         kept = [
             entry
             for entry in self.entries
-            if not entry.changed or not {key for key, _ in entry.changed} <= aside
+            if not (
+                entry.variant == "full" and entry.changed and {k for k, _ in entry.changed} <= aside
+            )
         ]
         return sorted(kept, key=lambda entry: -entry.mean("mrr@20"))
 
@@ -260,7 +260,7 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
     A key of the model's own file that the record does not know did not exist when it was
     made: it is told by what the model did then, else as ``absent``.
     """
-    defaults, own = _defaults(record.model, record.dataset, record.preset, record.variant)
+    defaults, own = _defaults(record)
     relevant = defaults.keys() - TOLD_ELSEWHERE
     if record.epochs == 0:
         relevant &= own | {"MAX_ITEM_LIST_LENGTH"}
@@ -274,21 +274,17 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
         value = value_before(record.config, key)
         if value != defaults[key]:
             changed[key] = value
-    if "evaluation_order" in asked:
-        changed["evaluation_order"] = asked["evaluation_order"]
+    if defaults:  # what no yaml file has: the order of ranking, processes, settings of RecBole's
+        changed |= {key: asked[key] for key in asked.keys() - defaults.keys() - TOLD_ELSEWHERE}
     return tuple(sorted(changed.items()))
 
 
-@cache
-def _defaults(
-    model: str, dataset: str, preset: str, variant: str
-) -> tuple[dict[str, Any], frozenset[str]]:
+def _defaults(record: Record) -> tuple[dict[str, Any], frozenset[str]]:
+    what = (record.model, record.dataset, record.preset, record.variant)
     try:
-        config = build_config(model, dataset, overrides={"preset": preset, "variant": variant})
-        own = own_keys(model)
+        return yaml_settings(*what), own_keys(record.model)
     except UserError:  # a model, preset or variant that is no more: its record stands as it is
         return {}, frozenset()
-    return plain_settings(config), own
 
 
 def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:

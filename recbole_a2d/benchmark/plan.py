@@ -15,6 +15,7 @@ from recbole_a2d.benchmark.suites import PLACES, Cell
 from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import NOT_A_SETTING, SessionConfig
 from recbole_a2d.errors import UserError
+from recbole_a2d.finished_runs import is_finished
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
 from recbole_a2d.run_names import standing_name
@@ -57,13 +58,15 @@ def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
         records: finished ones, for the estimates.
 
     Raises:
-        UserError: a cell's settings are wrong, so that nothing has run when it is told.
+        UserError: a cell's settings are wrong, or its record was made from other data, so that
+            nothing has run when it is told.
     """
     planned: dict[str, Planned] = {}
     for cell in cells:
         config = cell.config()
         run = standing_name(config, cell.model)
-        finished = all(path.exists() for path in record_paths(config, run, cell.orders))
+        further = record_paths(config, run, cell.orders)[1:]
+        finished = is_finished(config, run) and all(path.exists() for path in further)
         epochs, seconds = (0, 0.0) if finished else _progress(config, run)
         left = 0.0 if finished else _seconds_left(estimate_seconds(records, cell, config), seconds)
         planned[run] = Planned(cell, run, command_of(cell), finished, epochs, left)

@@ -104,18 +104,28 @@ def category_sessions(sessions: Sessions, category_of_item: IntArray) -> Session
     return Sessions(category_of_item[sessions.items], sessions.offsets)
 
 
-def own_transition_counts(rows: PrefixRows) -> IntArray:
-    """How often each row's session itself makes the step last click -> target, ``[rows]``.
+def own_transition_counts(rows: PrefixRows, direction: str = "out") -> IntArray:
+    """What each row's session itself adds to the edge last click -> target, ``[rows]``.
 
-    Subtracting it leaves what the OTHER training sessions know of that step: the item
-    graph would otherwise hand every training row its answer as a neighbour.
+    Subtracting it leaves what the OTHER training sessions know of that edge: the item graph would
+    otherwise hand every training row its answer as a neighbour.
+
+    Args:
+        rows: training rows.
+        direction: as for :func:`count_transitions`.
     """
-    session = rows.sessions.session_of_click
-    items = rows.sessions.items
-    same_session = session[1:] == session[:-1]
+    session, items = rows.sessions.session_of_click, rows.sessions.items
     nodes = int(items.max(initial=0)) + 1
-    key = (session[:-1] * nodes + items[:-1]) * nodes + items[1:]
-    _, inverse, counts = np.unique(key[same_session], return_inverse=True, return_counts=True)
-    of_click = np.zeros(len(items), np.int64)
-    of_click[1:][same_session] = counts[inverse]
-    return of_click[rows.end]
+    inside = session[1:] == session[:-1]
+    steps = (session[:-1] * nodes + items[:-1]) * nodes + items[1:]
+    made, counts = np.unique(steps[inside], return_counts=True)
+
+    def count(source: IntArray, target: IntArray) -> IntArray:
+        wanted = (rows.session * nodes + source) * nodes + target
+        place = np.searchsorted(made, wanted).clip(max=len(made) - 1)
+        return np.where(made[place] == wanted, counts[place], 0)
+
+    last, targets = items[rows.end - 1], items[rows.end]
+    ways = {"out": [(last, targets)], "in": [(targets, last)]}
+    ways["both"] = [*ways["out"], *ways["in"]]
+    return np.sum([count(*way) for way in ways[direction]], axis=0, dtype=np.int64)

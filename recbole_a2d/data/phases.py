@@ -51,14 +51,8 @@ class ExperimentData:
         return self._dataset(self.train, self.tables.test, "test")
 
     def fingerprint(self) -> str:
-        """Hash of all clicks, splits and categories; equal data, equal fingerprint."""
-        digest = hashlib.sha256()
-        for split in (self.tables.train, self.tables.valid, self.tables.test):
-            digest.update(split.items.tobytes())
-            digest.update(split.offsets.tobytes())
-        digest.update("\n".join(map(str, self.tables.item_tokens)).encode())
-        digest.update(self.tables.category_of_code.tobytes())
-        return digest.hexdigest()[:16]
+        """See :func:`fingerprint`."""
+        return fingerprint(self.tables)
 
     def _dataset(self, training: Sessions, held_out: Sessions, split: str) -> SessionDataset:
         name = str(self.config["dataset"])
@@ -76,6 +70,17 @@ class ExperimentData:
             self.tables.category_tokens,
             int(self.config["MAX_ITEM_LIST_LENGTH"]),
         )
+
+
+def fingerprint(tables: AtomicTables) -> str:
+    """Hash of all clicks, splits and categories; equal data, equal fingerprint."""
+    digest = hashlib.sha256()
+    for split in (tables.train, tables.valid, tables.test):
+        digest.update(split.items.tobytes())
+        digest.update(split.offsets.tobytes())
+    digest.update("\n".join(map(str, tables.item_tokens)).encode())
+    digest.update(tables.category_of_code.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def dataset_folder(config: Any) -> Path:

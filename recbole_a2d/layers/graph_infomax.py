@@ -133,6 +133,8 @@ def fitted_vectors(
             loss.backward()
             optimizer.step()
         infomax.load_state_dict(best)
+        # The model's own optimizer steps next: the last gradients of this one are none of its.
+        optimizer.zero_grad()
         return infomax.encode(graph, features, nodes).detach()
 
 

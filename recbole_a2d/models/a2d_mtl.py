@@ -66,8 +66,8 @@ class A2DMTL(SequentialRecommender):
             self.merge = nn.Linear(2 * self.dim, self.dim)
         self.item_graph = parts.item_graph_encoder(config, dataset)
         if self.item_graph is not None and config["graph_exclude_self"]:
-            own = torch.from_numpy(own_transition_counts(dataset.train_rows))
-            self.register_buffer("own_counts", own, persistent=False)
+            own = own_transition_counts(dataset.train_rows, config["graph_direction"])
+            self.register_buffer("own_counts", torch.from_numpy(own), persistent=False)
         self.reader = parts.session_reader(config, dataset)
         self.with_last = None
         if config["readout"] == "with_last":

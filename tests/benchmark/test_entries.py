@@ -80,6 +80,25 @@ def test_of_two_equal_runs_the_one_that_says_more_counts(make_record: Any) -> No
     assert entry.records == (newer,)
 
 
+def test_runs_of_several_processes_are_told_apart(make_record: Any) -> None:
+    alone, together = make_record(good=0.5), make_record(good=0.1)
+    together.config["processes"] = 2
+    labels = {entry.label for entry in comparable([alone, together])[0].results}
+    assert labels == {"A2D-MTL", "A2D-MTL processes=2"}
+
+
+def test_a_variant_with_another_weight_stays_in_the_table(make_record: Any) -> None:
+    record = make_record(variant="with_memory", category_weight=0.4)
+    (entry,) = comparable([record])[0].results
+    assert entry.label == "A2D-MTL with memory category_weight=0.4"
+
+
+def test_commits_of_all_epochs_are_named(make_record: Any) -> None:
+    record = make_record()
+    record.history += [{"epoch": 0, "commit": "first"}, {"epoch": 1, "commit": ""}, {"epoch": 2}]
+    assert comparable([record])[0].commits == ", ".join(sorted([record.commit, "first", "unknown"]))
+
+
 def test_leak_runs_and_sweeps_are_no_results(make_record: Any) -> None:
     records = [
         make_record(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +13,58 @@ import torch
 from recbole_a2d.benchmark.plan import duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.checkpoint import save_checkpoint
+from recbole_a2d.errors import UserError
 from recbole_a2d.run_names import new_name
 
 
-def cell(tmp_path: Path, model: str = "A2DMTL", dataset: str = "shop", **settings: Any) -> Cell:
+@pytest.fixture
+def cell(tmp_path: Path, shop_data: Path) -> Callable[..., Cell]:
+    """Makes cells whose places are below ``tmp_path``."""
     places = {"results_dir": str(tmp_path / "results"), "checkpoint_dir": str(tmp_path / "saved")}
-    return Cell(model, dataset, settings | places)
+
+    def make(model: str = "A2DMTL", dataset: str = "shop", **settings: Any) -> Cell:
+        return Cell(model, dataset, settings | places | {"data_path": str(shop_data)})
+
+    return make
 
 
-def test_a_record_finishes_its_cell_and_no_other(tmp_path: Path, make_record: Any) -> None:
+def test_a_record_finishes_its_cell_and_no_other(cell: Any, make_record: Any) -> None:
     record = make_record("GRU4Rec")
-    done, other = plan([cell(tmp_path, "GRU4Rec"), cell(tmp_path, "GRU4Rec", seed=1)], [record])
+    done, other = plan([cell("GRU4Rec"), cell("GRU4Rec", seed=1)], [record])
     assert done.finished and done.seconds_left == 0
     assert not other.finished and other.seconds_left == record.seconds
 
 
-def test_missing_orders_leave_a_cell_unfinished(tmp_path: Path, make_record: Any) -> None:
+def test_missing_orders_leave_a_cell_unfinished(cell: Any, make_record: Any) -> None:
     make_record()
-    whole = dataclasses.replace(cell(tmp_path), orders=("file",))
+    whole = dataclasses.replace(cell(), orders=("file",))
     assert not plan([whole], [])[0].finished
 
 
-def test_equal_cells_count_once(tmp_path: Path) -> None:
-    assert len(plan([cell(tmp_path), cell(tmp_path, category_weight=0.25)], [])) == 1
+def test_a_record_of_other_data_stops_the_plan(cell: Any, make_record: Any) -> None:
+    record = make_record("GRU4Rec", fingerprint="another")
+    with pytest.raises(UserError, match=f"{record.run}.json: made from other data"):
+        plan([cell("GRU4Rec")], [record])
 
 
-def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, make_record: Any) -> None:
+def test_a_cell_that_was_begun_anew_is_not_finished(
+    tmp_path: Path, cell: Any, make_record: Any
+) -> None:
+    record = make_record("GRU4Rec")
+    facts = {"history": [{"seconds": 20.0}]}
+    path = tmp_path / "saved" / record.run / "select" / "last.pt"
+    save_checkpoint(path, {"w": torch.ones(1)}, facts)
+    (planned,) = plan([cell("GRU4Rec")], [record])
+    assert not planned.finished and planned.epochs_done == 1
+
+
+def test_equal_cells_count_once(cell: Any) -> None:
+    assert len(plan([cell(), cell(category_weight=0.25)], [])) == 1
+
+
+def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, cell: Any, make_record: Any) -> None:
     record = make_record("GRU4Rec", seed=1)
-    unfinished = cell(tmp_path, "GRU4Rec")
+    unfinished = cell("GRU4Rec")
     run = new_name(unfinished.config(), "GRU4Rec")
     facts = {"history": [{"seconds": 20.0}, {"seconds": 15.0}]}
     save_checkpoint(tmp_path / "saved" / run / "select" / "last.pt", {"w": torch.ones(1)}, facts)
@@ -49,9 +74,11 @@ def test_epochs_done_are_seen_and_taken_off(tmp_path: Path, make_record: Any) ->
     assert "2 epochs done, about 65 s" in plan_text([planned])
 
 
-def test_a_run_longer_than_its_like_has_no_estimate(tmp_path: Path, make_record: Any) -> None:
+def test_a_run_longer_than_its_like_has_no_estimate(
+    tmp_path: Path, cell: Any, make_record: Any
+) -> None:
     record = make_record("GRU4Rec", seed=1)
-    unfinished = cell(tmp_path, "GRU4Rec")
+    unfinished = cell("GRU4Rec")
     run = new_name(unfinished.config(), "GRU4Rec")
     facts = {"history": [{"seconds": record.seconds + 1}]}
     save_checkpoint(tmp_path / "saved" / run / "select" / "last.pt", {"w": torch.ones(1)}, facts)
@@ -60,7 +87,7 @@ def test_a_run_longer_than_its_like_has_no_estimate(tmp_path: Path, make_record:
     assert plan_text([planned]).splitlines()[0].endswith("1 epochs done")
 
 
-def test_estimates_go_from_like_to_less_like(tmp_path: Path, make_record: Any) -> None:
+def test_estimates_go_from_like_to_less_like(cell: Any, make_record: Any) -> None:
     def timed(seconds: float, rows: int = 1000, **facts: Any) -> Any:
         record = make_record(**facts)
         return dataclasses.replace(record, seconds=seconds, train_rows=rows)
@@ -72,7 +99,7 @@ def test_estimates_go_from_like_to_less_like(tmp_path: Path, make_record: Any) -
     known = [here, counted, elsewhere, other_preset]
 
     def estimate(**facts: Any) -> float | None:
-        return plan([cell(tmp_path, seed=3, **facts)], known)[0].seconds_left
+        return plan([cell(seed=3, **facts)], known)[0].seconds_left
 
     assert estimate(model="GRU4Rec") == 100
     assert estimate(model="STAMP") == 200, "600 s for 3000 rows, 1000 rows here"
@@ -81,11 +108,11 @@ def test_estimates_go_from_like_to_less_like(tmp_path: Path, make_record: Any) -
     assert estimate(model="NARM", dataset="diginetica") is None
 
 
-def test_left_text(tmp_path: Path, make_record: Any) -> None:
+def test_left_text(cell: Any, make_record: Any) -> None:
     record = make_record("GRU4Rec")
-    planned = plan([cell(tmp_path, name, seed=5) for name in ("GRU4Rec", "STAMP")], [record])
+    planned = plan([cell(name, seed=5) for name in ("GRU4Rec", "STAMP")], [record])
     assert left_text(planned) == "2 of 2 cells left, about 3 min"
-    unknown = plan([cell(tmp_path, "STAMP")], [])
+    unknown = plan([cell("STAMP")], [])
     assert left_text(unknown) == "1 of 1 cells left, 1 that no finished record tells the time of"
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import recbole_a2d.config
 from recbole_a2d.config import SessionConfig, build_config
 from recbole_a2d.records import Record
-from recbole_a2d.run_names import new_name, standing_name
+from recbole_a2d.run_names import new_name, standing_name, yaml_settings
 
 
 def config(tmp_path: Path, model: str = "A2DMTL", **settings: Any) -> SessionConfig:
@@ -67,12 +68,33 @@ def test_nor_with_a_setting_that_is_no_more(tmp_path: Path, older_record: Any) -
     assert standing_name(config(tmp_path), "A2DMTL") != older
 
 
-def test_a_shared_key_younger_than_the_record_counts_for_nothing(
+def test_a_shared_key_younger_than_the_record_is_at_what_the_yaml_files_say(
     tmp_path: Path, older_record: Any
 ) -> None:
-    older = older_record("stopping_min_steps", model="Pop")
-    assert standing_name(config(tmp_path, "Pop"), "Pop") == older
-    assert standing_name(config(tmp_path, "SPop"), "SPop") != older
+    older = older_record("stopping_min_steps", model="GRU4Rec")
+    assert standing_name(config(tmp_path, "GRU4Rec"), "GRU4Rec") == older
+    asked = config(tmp_path, "GRU4Rec", stopping_min_steps=0)
+    assert standing_name(asked, "GRU4Rec") == new_name(asked, "GRU4Rec")
+    assert standing_name(config(tmp_path, "STAMP"), "STAMP") != older
+
+
+def test_a_setting_of_recbole_that_no_yaml_file_has_makes_another_run(
+    tmp_path: Path, older_record: Any
+) -> None:
+    older_record("mix_votes")
+    asked = config(tmp_path, eval_step=3)
+    assert standing_name(asked, "A2DMTL") == new_name(asked, "A2DMTL")
+
+
+def test_several_processes_make_another_run(
+    tmp_path: Path, older_record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = older_record("mix_votes")
+    yaml_settings.cache_clear()
+    monkeypatch.setattr(recbole_a2d.config, "size", lambda: 2)
+    together = config(tmp_path)
+    assert standing_name(together, "A2DMTL") == new_name(together, "A2DMTL") != alone
+    yaml_settings.cache_clear()
 
 
 def test_a_run_of_its_own_name_comes_first(

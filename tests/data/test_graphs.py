@@ -63,18 +63,16 @@ def test_strongest_neighbors(lists: list[list[int]], limit: int | None) -> None:
 
 
 @settings(deadline=None)
-@given(lists_of_items)
-def test_own_transitions(lists: list[list[int]]) -> None:
+@given(lists_of_items, st.sampled_from(["out", "in", "both"]))
+def test_own_transitions(lists: list[list[int]], direction: str) -> None:
     rows = PrefixRows.of(Sessions.from_lists(lists), 50)
-    own = own_transition_counts(rows)
-    expected = [
-        sum(
-            (a, b) == (clicks[end - 1], clicks[end])
-            for a, b in zip(clicks, clicks[1:], strict=False)
-        )
-        for clicks in lists
-        for end in range(1, len(clicks))
-    ]
+    own = own_transition_counts(rows, direction)
+    expected = []
+    for clicks in lists:
+        of_session = naive_counts([[1 + item for item in clicks]], direction, True)
+        expected += [
+            of_session[1 + clicks[end - 1], 1 + clicks[end]] for end in range(1, len(clicks))
+        ]
     assert own.tolist() == expected
 
 

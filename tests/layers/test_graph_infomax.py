@@ -136,3 +136,4 @@ def test_fit_stops_when_patience_is_over_and_keeps_the_best_weights(
     assert len(seen) == 4  # 2.5 and the second 2.0 are no better than the first 2.0
     assert torch.equal(infomax.linear.weight, seen[1])
     assert not torch.equal(seen[1], seen[3])
+    assert all(weights.grad is None for weights in infomax.parameters())

@@ -1,0 +1,97 @@
+"""Whether a run has ended already, and on the data that lie here now."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from recbole_a2d.data.atomic import read_atomic
+from recbole_a2d.data.phases import dataset_folder, fingerprint
+from recbole_a2d.data.safe_write import replaced_file
+from recbole_a2d.errors import UserError
+from recbole_a2d.records import read_record
+
+_BEGUN = "begun.json"
+"""In a run's folder of checkpoints: what its first epoch was trained on."""
+
+
+def record_path(config: Any, run: str) -> Path:
+    """Where the record of a run is or will be."""
+    return Path(config["results_dir"]) / "records" / f"{run}.json"
+
+
+def is_finished(config: Any, run: str) -> bool:
+    """Whether a run has its record; a later training of it (``--fresh``) that was cut off goes on.
+
+    Raises:
+        UserError: the record was made from other data than the data set holds now.
+    """
+    path = record_path(config, run)
+    if not path.exists() or was_cut_off(_checkpoints(config, run)):
+        return False
+    here = _fingerprint_here(config)
+    if here is not None:
+        _refuse_other_data(str(path), read_record(path).data_fingerprint, here)
+    return True
+
+
+def was_cut_off(folder: Path) -> bool:
+    """Whether a training in this folder of checkpoints waits to go on."""
+    return any(True for _ in folder.glob("*/last.pt"))
+
+
+def note_data(folder: Path, found: str) -> None:
+    """Write down what a run is trained on, before its first epoch.
+
+    Args:
+        folder: of its checkpoints.
+        found: fingerprint of the data.
+
+    Raises:
+        UserError: it was cut off and began on other data.
+    """
+    path = folder / _BEGUN
+    if path.exists() and was_cut_off(folder):
+        _refuse_other_data(str(folder), _read(path), found)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with replaced_file(path) as beside:
+        beside.write_text(json.dumps({"data_fingerprint": found}) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["data_fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run with --fresh") from error
+
+
+def _refuse_other_data(what: str, made_of: str, here: str) -> None:
+    if made_of != here:
+        raise UserError(
+            f"{what}: made from other data than the data set holds now (fingerprint {made_of}, "
+            f"now {here}); --fresh trains again in its place, another --results_dir and "
+            "--checkpoint_dir keep both"
+        )
+
+
+def _fingerprint_here(config: Any) -> str | None:
+    """Fingerprint of the run's data; None where there are none to compare with."""
+    try:
+        folder = dataset_folder(config)
+    except UserError:
+        return None
+    files = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    return _fingerprint(folder, tuple((name, s.st_mtime_ns, s.st_size) for name, s in files))
+
+
+@lru_cache(maxsize=16)
+def _fingerprint(folder: Path, state: tuple[tuple[str, int, int], ...]) -> str:
+    """Of a folder whose files have these times and sizes: a grid asks it for every cell."""
+    return fingerprint(read_atomic(folder))
+
+
+def _checkpoints(config: Any, run: str) -> Path:
+    return Path(config["checkpoint_dir"]) / run
