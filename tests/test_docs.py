@@ -108,6 +108,9 @@ README_ROWS = {
     "A2D-MTL here": "A2D-MTL",
     "the same `--variant with_memory`": "A2D-MTL with memory",
     "... and `--memory_learns=first_epoch`": "A2D-MTL with memory memory_learns=first_epoch",
+    "... and `--memory_learns=first_epoch`, with categories": (
+        "A2D-MTL with memory and categories scored memory_learns=first_epoch"
+    ),
     "the same `--variant with_memory_and_last`": "A2D-MTL with memory and last click",
     "the same `--variant with_memory_and_categories`": (
         "A2D-MTL with memory and categories scored"
