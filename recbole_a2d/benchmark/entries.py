@@ -42,6 +42,7 @@ VARIANT_TITLES = {
     "with_memory_and_last": "with memory and last click",
     "with_categories": "with categories scored",
     "with_memory_and_categories": "with memory and categories scored",
+    "with_memory_categories_and_last": "with memory, categories scored and last click",
     "with_inter": "with INTER",
     "faithful": "faithful",
 }
