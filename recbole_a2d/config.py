@@ -21,10 +21,14 @@ from recbole_a2d.distributed import own_gpu, size
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
+from recbole_a2d.setting_rules import check_settings, told_kinds
 from recbole_a2d.yaml_files import read_yaml
 
 SECTIONS = ("per_dataset", "per_preset")
 """Parts of a model's yaml that hold settings by data set and by preset."""
+
+IN_USE = frozenset({"gpu_id", "use_gpu"})
+"""Keys of RecBole's that no yaml file of ours has and that do something here."""
 
 NOT_A_SETTING = frozenset({"device", "data_path", "show_progress", "checkpoint_dir", "results_dir"})
 """Keys that change where and how a run works, not what it computes."""
@@ -72,17 +76,20 @@ def build_config(
 
     Raises:
         UserError: a data set name that leads elsewhere, an unknown model, variant, preset or key,
-            or a yaml that cannot be read.
+            a value that a key does not take, or a yaml that cannot be read.
     """
     check_name(dataset, "--dataset takes the name of a folder below data_path")
     chosen_class = model_class(model)
     given = [(str(path), read_yaml(path)) for path in config_files]
     given.append(("the command line", dict(overrides or {})))
     own = _own_settings(model, dataset, _merge(values for _, values in given))
-    known = set(own) | _recbole_keys() | {"model", "dataset", "config", "fresh"}
     for where, values in given:
-        _refuse_unknown(values, known, where)
+        refuse_unknown(values, set(own) | IN_USE, where)
     settings = own | _merge(values for _, values in given)
+    check_settings(settings, own, _kinds(model))
+    check_own = getattr(chosen_class, "check_settings", None)
+    if check_own is not None:
+        check_own(settings)
     if size() > 1:
         # Each takes train_batch_size rows a step, so their number changes what is computed.
         settings[PROCESSES] = size()
@@ -101,8 +108,16 @@ def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[st
     preset, variant = (str(given.get(kind, settings[kind])) for kind in ("preset", "variant"))
     settings |= read_choice("preset", preset) | per_preset.get(preset, {})
     if variant != "full":
-        settings |= read_choice("variant", variant)
+        of_variant = read_choice("variant", variant)
+        if not of_variant.keys() <= settings.keys():
+            raise UserError(f"variant '{variant}' is one of A2D-MTL; {model} has none")
+        settings |= of_variant
     return settings
+
+
+def _kinds(model: str) -> dict[str, str]:
+    """Kinds of all keys of ``overall.yaml`` and of the model's file."""
+    return told_kinds(properties_folder() / "overall.yaml") | told_kinds(_model_yaml(model))
 
 
 def read_model_yaml(model: str) -> dict[str, Any]:
@@ -110,7 +125,11 @@ def read_model_yaml(model: str) -> dict[str, Any]:
 
     ``recbole.NAME`` has those of NAME, so that the two differ in their code alone.
     """
-    return read_yaml(properties_folder() / "model" / f"{model.removeprefix('recbole.')}.yaml")
+    return read_yaml(_model_yaml(model))
+
+
+def _model_yaml(model: str) -> Path:
+    return properties_folder() / "model" / f"{model.removeprefix('recbole.')}.yaml"
 
 
 def read_choice(kind: str, name: str) -> dict[str, Any]:
@@ -155,9 +174,21 @@ def _recbole_keys() -> set[str]:
     return {key for keys in lists for key in keys}
 
 
-def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in values:
+def refuse_unknown(keys: Iterable[str], known: set[str], where: str) -> None:
+    """Raise UserError at the first key that is not known, with a hint; ``where`` it stands."""
+    for key in keys:
         if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.5)
-            hint = f"did you mean: {', '.join(near)}?" if near else "see properties/ for the keys"
-            raise UserError(f"unknown key '{key}' in {where}; {hint}")
+            raise UserError(f"unknown key '{key}' in {where}; {_hint(key, known)}")
+
+
+def _hint(key: str, known: set[str]) -> str:
+    if key in ("model", "dataset"):
+        return f"give it on the command line: --{key}=NAME"
+    if key in _recbole_keys():
+        return "RecBole has it, but it changes nothing here: leave it out"
+    models = [path.stem for path in sorted((properties_folder() / "model").glob("*.yaml"))]
+    others = [model for model in models if key in read_model_yaml(model)]
+    if others:
+        return f"it belongs to {', '.join(others)}"
+    near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.5)
+    return f"did you mean: {', '.join(near)}?" if near else "properties/ has all keys"

@@ -7,3 +7,10 @@ class UserError(Exception):
     The command line prints the message and exits with code 2; nothing has been
     written when it is raised.
     """
+
+
+class Diverged(UserError):
+    """Training went astray: its loss or its scores are no numbers."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; try a smaller --learning_rate or --precision=float32")

@@ -20,6 +20,7 @@ from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
+from recbole_a2d.data.safe_write import require_writable
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.finished_runs import is_finished, note_data, record_path
@@ -30,7 +31,6 @@ from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
 IntArray = NDArray[np.int64]
-PROTOCOLS = ("clean", "test_selected")
 logger = logging.getLogger("recbole_a2d")
 
 
@@ -54,12 +54,10 @@ def run_experiment(
         command: for the record; by default the command line this process was started with.
 
     Raises:
-        UserError: the data set is missing or damaged, does not fit the model, or is not the one
+        UserError: the folders of results or checkpoints cannot be written to, the data set is
+            missing or damaged, does not fit the model, or is not the one
             that an earlier run with these settings was made from.
     """
-    if config["protocol"] not in PROTOCOLS:
-        choice = " or ".join(PROTOCOLS)
-        raise UserError(f"protocol '{config['protocol']}' is unknown; choose {choice}")
     name = new_name(config, model) if fresh else standing_name(config, model)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
     path, finished = record_path(config, name), not fresh and is_finished(config, name)
@@ -69,7 +67,12 @@ def run_experiment(
     elif finished:
         logger.info("%s is finished already; --fresh runs it again", name)
         return records.read_record(path)
-    record, ranks = Experiment(config, model, name, folder, command).run()
+    experiment = Experiment(config, model, name, folder, command)
+    if distributed.is_first():
+        require_writable(results, "--results_dir")
+        require_writable(folder, "--checkpoint_dir")
+        note_data(folder, experiment.data.fingerprint())
+    record, ranks = experiment.run()
     if distributed.is_first():
         records.write_record(results, record, ranks)
         for phase in folder.glob("*/last.pt"):
@@ -88,7 +91,7 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
     """Make the model with weights drawn from the seed.
 
     Raises:
-        UserError: the model needs categories and the data set has none.
+        UserError: the model needs categories and the data set has none, or it refuses a setting.
     """
     prepare_process()
     chosen = model_class(model)
@@ -97,7 +100,15 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
         require_categories(model, dataset)
     torch.manual_seed(int(config["seed"]))
     np.random.seed(int(config["seed"]))
-    built: nn.Module = chosen(config, dataset)
+    return _built(chosen, model, config, dataset)
+
+
+def _built(chosen: Any, model: str, config: Any, dataset: SessionDataset) -> nn.Module:
+    try:
+        built: nn.Module = chosen(config, dataset)
+    except ValueError as error:
+        # RecBole's models look at their settings themselves, and say so in this way.
+        raise UserError(f"{model}: {error}; change the setting it names") from error
     return built
 
 
@@ -123,8 +134,6 @@ class Experiment:
                 (self.data.fingerprint(), config["device"].type),
                 "each needs the same data set, and all a GPU or none (--gpu_id='')",
             )
-        if distributed.is_first():
-            note_data(folder, self.data.fingerprint())
         self.history: list[dict[str, Any]] = []
         self.commit = records.source_commit()
         self.command = command or records.command_line(sys.argv, distributed.launcher())

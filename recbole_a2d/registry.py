@@ -21,8 +21,8 @@ def model_class(name: str) -> type:
     if name not in MODELS:
         folded = {known.lower(): known for known in MODELS}
         near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.4)
-        nearest = ", ".join(folded[match] for match in near) or ", ".join(MODELS)
-        raise UserError(f"unknown model '{name}'; nearest: {nearest} (--models lists all)")
+        nearest = f"nearest: {', '.join(folded[match] for match in near)}; " if near else ""
+        raise UserError(f"unknown model '{name}'; {nearest}--models lists all")
     return MODELS[name].load()
 
 

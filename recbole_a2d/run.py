@@ -8,7 +8,7 @@ from typing import Any
 from recbole_a2d.command_line import split_pairs, typed
 from recbole_a2d.errors import UserError
 
-FLAGS = frozenset({"help", "models", "variants", "presets", "fresh", "quiet"})
+FLAGS = frozenset({"help", "models", "variants", "presets", "fresh"})
 
 HELP = """usage: run_recbole_a2d.py [run] --dataset NAME [OPTIONS]
 

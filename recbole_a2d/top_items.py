@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_a2d.errors import Diverged
+
 BLOCKS = (64, 8)
 """Neighbouring items whose best score is looked at first, then those of what is left."""
 
@@ -46,14 +48,14 @@ def top_items(scores: Tensor, k: int, order: PopularityOrder) -> tuple[Tensor, T
         Item ids and their scores, ``[B, min(k, n_items - 1)]``.
 
     Raises:
-        ValueError: a candidate's score is NaN.
+        Diverged: a candidate's score is NaN.
     """
     candidates = scores[:, 1:]
     k = min(k, candidates.shape[1])
     columns, values, open_tie = _best(candidates, k, BLOCKS)
     items = columns + 1
     if bool(values.isnan().any()):
-        raise ValueError("scores contain NaN: the model diverged")
+        raise Diverged("scores contain NaN: the model diverged")
     rows = open_tie.nonzero().squeeze(1)
     if len(rows) > 0:
         items[rows] = _complete_ties(candidates[rows], values[rows, -1:], order.items, k)

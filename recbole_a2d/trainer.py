@@ -21,7 +21,7 @@ from tqdm import tqdm
 from recbole_a2d import distributed
 from recbole_a2d.checkpoint import load_checkpoint, save_checkpoint
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import Diverged, UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
@@ -31,10 +31,6 @@ from recbole_a2d.records import source_commit
 from recbole_a2d.scoring import score_parts
 
 IntArray = NDArray[np.int64]
-
-
-class TrainingDiverged(UserError):
-    """The loss became NaN or infinite."""
 
 
 @dataclass
@@ -137,7 +133,7 @@ class SessionTrainer(Trainer):
             Best validation score and all validation metrics of its epoch.
 
         Raises:
-            TrainingDiverged: the loss is NaN or infinite; the message names the batch.
+            Diverged: the loss is NaN or infinite; the message names the batch.
         """
         if show_progress is not None:
             self.show_progress = show_progress
@@ -200,10 +196,7 @@ class SessionTrainer(Trainer):
             batch = interaction.to(self.device)
             step = self._step(batch, loss_func or self.calculate_loss)
             if not np.isfinite(step.loss):
-                raise TrainingDiverged(
-                    f"loss is {step.loss} in batch {number} of epoch {epoch_idx + 1}; "
-                    "try a smaller --learning_rate or --precision=float32"
-                )
+                raise Diverged(f"loss is {step.loss} in batch {number} of epoch {epoch_idx + 1}")
             total, rows = total + step.loss * step.rows, rows + step.rows
             if number == 0:
                 distributed.draw_apart()

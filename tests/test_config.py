@@ -76,8 +76,8 @@ def test_yaml_cannot_name_python_objects(tmp_path: Path) -> None:
 
 
 def test_strings_are_not_evaluated() -> None:
-    config = build_config("A2DMTL", "shop", overrides={"variant": "full", "precision": "1+1"})
-    assert config["precision"] == "1+1"
+    config = build_config("A2DMTL", "shop", overrides={"variant": "full", "checkpoint_dir": "1+1"})
+    assert config["checkpoint_dir"] == "1+1"
 
 
 def test_places_do_not_name_a_run() -> None:

@@ -17,10 +17,10 @@ from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import build_config
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import Diverged, UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import run_experiment
-from recbole_a2d.trainer import SessionTrainer, TrainingDiverged, loader
+from recbole_a2d.trainer import SessionTrainer, loader
 
 
 def test_record_holds_what_the_ranks_say(shop_config: Any, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_nan_names_the_batch(shop_config: Any) -> None:
     model: Any = experiment.build_model(config, "GRU4Rec", data)
     trainer = SessionTrainer(config, model)
     model.calculate_loss = lambda batch: torch.tensor(float("nan"), requires_grad=True)
-    with pytest.raises(TrainingDiverged, match="batch 0 of epoch 1"):
+    with pytest.raises(Diverged, match="batch 0 of epoch 1"):
         trainer.fit(loader(data.train_rows, config, train=True))
 
 
@@ -230,18 +230,28 @@ def test_without_refit_the_chosen_model_itself_is_tested(shop_config: Any) -> No
     assert record.test["hit@20"] > 0
 
 
+@pytest.mark.parametrize("place", ["results_dir", "checkpoint_dir"])
+def test_a_folder_that_cannot_be_written_is_told_before_training(
+    place: str, shop_config: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    config = shop_config(**{place: str(tmp_path / "file")})
+    with pytest.raises(UserError, match=f"cannot be written to .*--{place}"):
+        run_experiment(config, "GRU4Rec")
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_a_setting_that_recboles_model_refuses(shop_config: Any) -> None:
+    with pytest.raises(UserError, match="SASRec: .*heads.*change the setting"):
+        run_experiment(shop_config("SASRec", n_heads=7), "SASRec")
+
+
 def test_missing_data_set_says_how_to_make_it(shop_config: Any) -> None:
     config = shop_config()
     config["data_path"] = "/nowhere/nonesuch"
     config["dataset"] = "nonesuch"
     with pytest.raises(UserError, match="convert SOURCE"):
         run_experiment(config, "GRU4Rec")
-
-
-@pytest.mark.parametrize("protocol", ["dirty", "Clean"])
-def test_unknown_protocol(protocol: str, shop_config: Any) -> None:
-    with pytest.raises(UserError, match="clean or test_selected"):
-        run_experiment(shop_config(protocol=protocol), "GRU4Rec")
 
 
 def test_without_refit_the_chosen_model_is_tested_on_what_it_knows(shop_config: Any) -> None:

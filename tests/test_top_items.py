@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recbole_a2d.errors import Diverged
 from recbole_a2d.top_items import BLOCKS, PopularityOrder, top_items
 
 BLOCK = BLOCKS[0]
@@ -40,5 +41,5 @@ def test_equals_a_plain_sort(seed: int, items: int, k: int, levels: int) -> None
 def test_nan_is_an_error() -> None:
     scores = torch.zeros(2, 1000)
     scores[1, 700] = torch.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(Diverged, match="NaN"):
         top_items(scores, 3, PopularityOrder.of(torch.arange(1, 1000)))

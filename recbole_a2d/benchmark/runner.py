@@ -13,6 +13,7 @@ from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
 from recbole_a2d.command_line import split_pairs, typed
+from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
 
@@ -58,7 +59,7 @@ class Request:
 
 def main(arguments: list[str]) -> None:
     """Entry of the subcommand; see ``HELP``."""
-    if not arguments or "--help" in arguments:
+    if "--help" in arguments:
         suites = "\n".join(f"  {suite.name:<10}{suite.about}" for suite in SUITES.values())
         print(HELP.format(suites=suites))
         return
@@ -69,9 +70,11 @@ def parse(arguments: Sequence[str]) -> Request:
     """The command line as a request.
 
     Raises:
-        UserError: an unknown suite or engine, a seed that is no number, no data set.
+        UserError: no or an unknown suite, an unknown engine, a seed that is no number, no data set.
     """
-    name, *rest = arguments
+    name, *rest = arguments or [""]
+    if not name or name.startswith("-"):
+        raise UserError(f"which suite? {', '.join(SUITES)}; benchmark --help tells what they do")
     if name not in SUITES:
         raise UserError(f"unknown suite '{name}'; suites: {', '.join(SUITES)}")
     request = Request(SUITES[name])
@@ -114,6 +117,8 @@ def run_benchmark(request: Request) -> list[Outcome]:
         UserError: wrong settings (before anything ran), or cells that failed (after all ran).
     """
     cells = _cells(request)
+    for cell in {cell.dataset: cell for cell in cells}.values():
+        dataset_folder(cell.config())
     planned = plan(cells, _records(cells))
     print(plan_text(planned), flush=True)
     if request.plan_only:

@@ -20,7 +20,7 @@ from recbole_a2d.benchmark.side_by_side import (
 )
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import read_records
+from recbole_a2d.records import Record, read_records
 
 __all__ = ["comparable", "main", "markdown_table", "paper_tables"]
 
@@ -47,9 +47,7 @@ def main(arguments: list[str]) -> None:
     reference = given.pop("reference", None)
     if given:
         raise UserError(f"unknown option --{next(iter(given))}; table --help lists them")
-    records = [r for r in read_records(folder) if dataset in (None, r.dataset)]
-    if not records:
-        raise UserError(f"no records in {folder}/records; run a model first")
+    records = _records(folder, dataset)
     groups = comparable(records)
     if reference is not None:
         print("\n\n".join(_against(reference, groups, statistics)))
@@ -59,6 +57,17 @@ def main(arguments: list[str]) -> None:
         parts.append(markdown_table(group, statistics))
         parts += [to_markdown(table) for table in audit_tables(group, folder)]
     print("\n\n".join(parts))
+
+
+def _records(folder: Path, dataset: str | None) -> list[Record]:
+    every = list(read_records(folder))
+    if not every:
+        raise UserError(f"no records in {folder}/records; run a model first")
+    chosen = [record for record in every if dataset in (None, record.dataset)]
+    if not chosen:
+        known = ", ".join(sorted({record.dataset for record in every}))
+        raise UserError(f"{folder}/records has none of '{dataset}'; there are: {known}")
+    return chosen
 
 
 def _against(label: str, groups: Sequence[Group], statistics: Statistics) -> list[str]:

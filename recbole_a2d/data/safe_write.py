@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,21 @@ def replaced_file(path: Path) -> Iterator[Path]:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path, option: str) -> None:
+    """Make a folder and see whether files can be made in it, before hours of work for nothing.
+
+    Raises:
+        UserError: they cannot; the message names the option that chooses the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        told = error.strerror or error
+        raise UserError(f"{folder}: cannot be written to ({told}); choose {option}") from error
 
 
 def restore_former(folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recbole_a2d.errors import Diverged
+
 # Rows compared at once: 16 rows of 43,000 float32 scores are 2.8 MB, which stay in cache
 # between the NaN check and the comparison.
 ROWS_AT_ONCE = 16
@@ -27,8 +29,8 @@ def target_ranks(scores: Tensor, targets: Tensor) -> Tensor:
         int64 ranks, 1 is best; 0 marks a row whose target is unseen. Shape ``[B]``.
 
     Raises:
-        ValueError: a candidate's score is NaN (the message names the row), a target is not
-            an item id, or the shapes do not fit.
+        Diverged: a candidate's score is NaN; the message names the row.
+        ValueError: a target is not an item id, or the shapes do not fit.
     """
     _check_shapes(scores, targets)
     ranks = torch.empty(len(targets), dtype=torch.int64, device=scores.device)
@@ -66,4 +68,4 @@ def _check_numbers(candidate_scores: Tensor, first_row: int) -> None:
     broken = candidate_scores.amax(dim=1).isnan()
     if bool(broken.any()):
         row = first_row + int(broken.nonzero()[0])
-        raise ValueError(f"scores of row {row} of the batch contain NaN: the model diverged")
+        raise Diverged(f"scores of row {row} of the batch contain NaN: the model diverged")

@@ -47,6 +47,7 @@ class A2DMTL(SequentialRecommender):
     """
 
     uses_categories = True
+    check_settings = staticmethod(check_switches)
 
     def __init__(self, config: Any, dataset: SessionDataset) -> None:
         super().__init__(config, dataset)

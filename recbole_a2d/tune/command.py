@@ -63,15 +63,18 @@ def main(arguments: list[str]) -> None:
 
 
 def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> Any:
-    from recbole_a2d.config import build_config
+    from recbole_a2d.config import build_config, refuse_unknown
     from recbole_a2d.tune.search import Search, search_name
     from recbole_a2d.tune.trial import Task
 
     model, dataset = options.get("model", "A2DMTL"), options["dataset"]
-    space = read_space(find_space(options.get("space"), model))
+    file = find_space(options.get("space"), model)
+    space = read_space(file)
     engine, algorithm = _method(options)
     trials = _trials(options, space, algorithm)
     config = build_config(model, dataset, overrides=fixed)
+    names = [parameter.name for parameter in space.parameters]
+    refuse_unknown(names, set(config.external_config_dict), str(file))
     for parameter in space.parameters:
         if parameter.name in fixed:
             raise UserError(f"'{parameter.name}' is given and searched; leave one out")

@@ -78,14 +78,6 @@ def test_a_shared_key_younger_than_the_record_is_at_what_the_yaml_files_say(
     assert standing_name(config(tmp_path, "STAMP"), "STAMP") != older
 
 
-def test_a_setting_of_recbole_that_no_yaml_file_has_makes_another_run(
-    tmp_path: Path, older_record: Any
-) -> None:
-    older_record("mix_votes")
-    asked = config(tmp_path, eval_step=3)
-    assert standing_name(asked, "A2DMTL") == new_name(asked, "A2DMTL")
-
-
 def test_several_processes_make_another_run(
     tmp_path: Path, older_record: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

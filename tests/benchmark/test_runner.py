@@ -176,6 +176,9 @@ def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "which suite\\? table2"),
+        (["--plan"], "which suite"),
+        (["table2", "--dataset=shop,nope", "--plan"], "no data set 'nope'"),
         (["table9"], "unknown suite 'table9'; suites: table2"),
         (["table2"], "--dataset is missing"),
         (["table2", "--dataset=shop", "--seeds=one"], "'one' is not a whole number"),

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbole_a2d.errors import Diverged
 from recbole_a2d.evaluation import ranks as ranks_module
 from recbole_a2d.evaluation.ranks import target_ranks
 
@@ -51,7 +52,7 @@ def test_unseen_target_has_rank_zero() -> None:
 def test_nan_names_the_row(row: int, dtype: torch.dtype) -> None:
     scores = torch.rand(2 * ranks_module.ROWS_AT_ONCE, 50, dtype=dtype)
     scores[row, 7] = math.nan
-    with pytest.raises(ValueError, match=f"row {row} "):
+    with pytest.raises(Diverged, match=f"row {row} "):
         target_ranks(scores, torch.ones(len(scores), dtype=torch.long))
 
 

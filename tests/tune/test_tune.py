@@ -201,7 +201,7 @@ def test_bad_options(words: list[str], told: str, home: Path) -> None:
 
 
 def test_unknown_key_in_the_space(home: Path) -> None:
-    with pytest.raises(UserError, match="learning_rate"):
+    with pytest.raises(UserError, match=r"\.hyper; did you mean: learning_rate"):
         tune(space="learningrate choice [1]\n")
     assert not (home / "results").exists()
 
