@@ -1,14 +1,27 @@
-"""``--key=value`` and ``--key value`` to typed settings."""
+"""``--key=value`` and ``--key value`` to typed settings; argparse that reports in one line."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from argparse import ArgumentParser
+from typing import Any, NoReturn
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.yaml_files import parse_yaml
 
 Pairs = list[tuple[str, str]]
+
+
+class OneLineParser(ArgumentParser):
+    """An ArgumentParser, and so its sub-parsers, that raises where argparse prints its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Report bad options.
+
+        Raises:
+            UserError: always; the message ends in where to read on.
+        """
+        raise UserError(f"{' '.join(message.split())}; {self.prog} --help lists the options")
 
 
 def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pairs:
