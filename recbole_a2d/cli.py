@@ -25,6 +25,9 @@ COMMANDS = {
     "table": ("recbole_a2d.benchmark.table", "compare the records of a results folder"),
 }
 
+GO_ON = frozenset({"run", "benchmark", "tune"})
+"""Commands that go on where they were stopped when they are given again."""
+
 HELP = """usage: run_recbole_a2d.py [COMMAND] [OPTIONS]
 
 Session-based recommendation with A2D-MTL and its baselines, on RecBole.
@@ -55,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print(_stopped(words), file=sys.stderr)
         return 130
     except BrokenPipeError:
         if not _nobody_reads():
@@ -93,13 +96,26 @@ def _processes() -> AbstractContextManager[None]:
     return joined()
 
 
+def _split(words: list[str]) -> tuple[str, list[str]]:
+    """Name of the command, which is ``run`` where none is given, and its options."""
+    named = bool(words) and words[0] in COMMANDS
+    return (words[0], words[1:]) if named else ("run", words)
+
+
+def _stopped(words: list[str]) -> str:
+    """What to say of a command that was stopped by hand."""
+    if _split(words)[0] in GO_ON:
+        return "stopped; the same command goes on from the last finished epoch"
+    return "interrupted"
+
+
 def _hand_over(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help", "help"):
         _print_help()
         return
-    name = words.pop(0) if words[0] in COMMANDS else "run"
-    if name == "run" and words and not words[0].startswith("-"):
-        raise UserError(f"unknown command '{words[0]}'; commands: {', '.join(COMMANDS)}")
+    name, options = _split(words)
+    if name == "run" and options and not options[0].startswith("-"):
+        raise UserError(f"unknown command '{options[0]}'; commands: {', '.join(COMMANDS)}")
     if name != "run" and _launched():
         raise UserError(f"'{name}' works in one process; start it without torchrun")
-    importlib.import_module(COMMANDS[name][0]).main(words)
+    importlib.import_module(COMMANDS[name][0]).main(options)

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from recbole_a2d import cli
 from recbole_a2d.cli import main
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
@@ -91,6 +93,36 @@ def test_table_and_report(
     page = (tmp_path / "results" / "report.html").read_text()
     assert "SKNN" in page and "Plotly.newPlot" in page
     assert 'src="http' not in page
+
+
+GOES_ON = "stopped; the same command goes on from the last finished epoch\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--dataset", "shop"], GOES_ON),
+        (["run", "--dataset", "shop"], GOES_ON),
+        (["benchmark", "smoke"], GOES_ON),
+        (["tune", "--dataset", "shop"], GOES_ON),
+        *[
+            ([name], "interrupted\n")
+            for name in ("convert", "demo", "recommend", "report", "table")
+        ],
+    ],
+)
+def test_stopped_by_hand(
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _: SimpleNamespace(main=stop))
+    assert main(words) == 130
+    assert capsys.readouterr() == ("", told)
 
 
 def test_both_spellings_of_an_option() -> None:
