@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 
 FORMAT = 1
+ADVICE = "delete it or run with --fresh"
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
@@ -29,8 +30,12 @@ def save_checkpoint(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) 
         beside.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def load_checkpoint(path: Path, advice: str = ADVICE) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what :func:`save_checkpoint` wrote; only tensors and plain values are accepted.
+
+    Args:
+        path: of the file.
+        advice: what to do where it cannot be read.
 
     Returns:
         ``(tensors, facts)``.
@@ -57,9 +62,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:  # what torch's reader says of a damaged file, depending on the damage
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, advice) from error
     except pickle.UnpicklingError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, advice) from error
 
 
 def _check_sums(path: Path) -> None:
@@ -70,6 +75,5 @@ def _check_sums(path: Path) -> None:
         raise ValueError(f"{damaged} is damaged")
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return UserError(f"{path}: not a readable checkpoint ({detail}); delete it or run with --fresh")
+def _unreadable(path: Path, error: Exception, advice: str) -> UserError:
+    return UserError(f"{path}: not a readable checkpoint ({reason(error)}); {advice}")

@@ -14,3 +14,11 @@ class Diverged(UserError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; try a smaller --learning_rate or --precision=float32")
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, in one short line; without the path, which the message names."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, KeyError):
+        text = f"there is no {text}"
+    return " ".join(text.split())[:200]

@@ -14,6 +14,7 @@ training sessions: its ``best.pt`` holds no tensors.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,13 +32,15 @@ from recbole_a2d.config import SessionConfig, plain_settings
 from recbole_a2d.data.dataset import SessionDataset, StringArray
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray, Sessions
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.registry import model_class
 from recbole_a2d.run_names import completed
 
 FORMAT = 1
 WEIGHTS, DATA, FACTS = "best.pt", "data.npz", "run.json"
 FINAL = "final"
+ADVICE = "copy the run's whole folder again, or give its training command again with --fresh"
+"""The file may have been lost on the way here, or have been damaged in its first place."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,12 @@ def read_saved_run(folder: Path) -> SavedRun:
     Raises:
         UserError: it is no finished run, a file is damaged, or the files do not fit together.
     """
-    home = folder / FINAL if (folder / FINAL).is_dir() else folder
+    home = folder / FINAL if os.path.isdir(folder / FINAL) else folder
     facts = _read_facts(home / FACTS)
     dataset = _read_dataset(home / DATA, facts)
-    tensors, _ = load_checkpoint(home / WEIGHTS)
+    tensors, _ = load_checkpoint(home / WEIGHTS, ADVICE)
     if not isinstance(tensors, dict) or not isinstance(tensors.get("model"), dict):
-        raise UserError(f"{home / WEIGHTS}: holds no model; run it again with --fresh")
+        raise UserError(f"{home / WEIGHTS}: holds no model; {ADVICE}")
     return SavedRun(
         name=facts["run"],
         model=facts["model"],
@@ -141,7 +144,7 @@ _FACT_TYPES: dict[str, type] = {
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not os.path.isfile(path):  # pathlib's raises where a name is too long
         raise UserError(
             f"{path.parent} is no finished run (no {FACTS}); --run takes a folder below saved/ "
             "whose run has ended: give its command again to finish it, or --fresh to redo it"
@@ -149,7 +152,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         version = facts["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
     if version != FORMAT:
         raise UserError(f"{path}: format {version} of a saved run; upgrade recbole_a2d")
@@ -157,8 +160,19 @@ def _read_facts(path: Path) -> dict[str, Any]:
         value = facts.get(key)
         whole = not isinstance(value, int) or 0 <= value < 2**40
         if not isinstance(value, kind) or not whole:
-            raise UserError(f"{path}: '{key}' is missing or damaged; run it again with --fresh")
+            raise UserError(f"{path}: '{key}' is missing or damaged; {ADVICE}")
+    _check_model(path, facts["model"])
     return facts
+
+
+def _check_model(path: Path, name: str) -> None:
+    try:
+        model_class(name)
+    except UserError as error:
+        raise UserError(
+            f"{path}: 'model' is {name!r}, which is no model of this version; upgrade recbole_a2d, "
+            f"or {ADVICE}"
+        ) from error
 
 
 def _read_dataset(path: Path, facts: Mapping[str, Any]) -> SessionDataset:
@@ -172,8 +186,7 @@ def _read_dataset(path: Path, facts: Mapping[str, Any]) -> SessionDataset:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    detail = " ".join(str(error).split())[:200]
-    return UserError(f"{path}: cannot be read ({detail}); run it again with --fresh")
+    return UserError(f"{path}: cannot be read ({reason(error)}); {ADVICE}")
 
 
 def _arrays(dataset: SessionDataset) -> dict[str, NDArray[Any]]:

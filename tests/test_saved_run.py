@@ -96,8 +96,29 @@ def test_without_refit_the_chosen_weights_are_kept(shop_config: Any, tmp_path: P
 def test_damaged_files(name: str, size: int, saved: Path) -> None:
     path = saved / "final" / name
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(UserError, match="--fresh|not a readable"):
+    with pytest.raises(UserError, match=rf"{name}: .*copy the run's whole folder .*--fresh"):
         read_saved_run(saved)
+
+
+@pytest.mark.parametrize("name", ["data.npz", "best.pt"])
+def test_a_file_that_was_not_copied(name: str, saved: Path) -> None:
+    (saved / "final" / name).unlink()
+    with pytest.raises(UserError) as raised:
+        read_saved_run(saved)
+    told = str(raised.value)
+    assert told.count(name) == 1 and "No such file" in told and "Errno" not in told
+    assert "copy the run's whole folder" in told and "training command again" in told
+
+
+def test_facts_nested_without_end(saved: Path) -> None:
+    (saved / "final" / "run.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"run\.json: cannot be read"):
+        read_saved_run(saved)
+
+
+def test_a_name_that_is_too_long() -> None:
+    with pytest.raises(UserError, match="no finished run"):
+        read_saved_run(Path("x" * 5000))
 
 
 def test_flipped_bytes_are_no_crash(saved: Path) -> None:
@@ -116,6 +137,9 @@ def test_flipped_bytes_are_no_crash(saved: Path) -> None:
     [
         ("format", 99),
         ("model", None),
+        ("model", "foo"),
+        ("model", "recbole.foo"),
+        ("model", "../run"),
         ("settings", []),
         ("max_length", -1),
         ("max_length", "50"),
@@ -126,8 +150,15 @@ def test_flipped_bytes_are_no_crash(saved: Path) -> None:
 def test_damaged_facts(key: str, value: Any, saved: Path) -> None:
     path = saved / "final" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-    with pytest.raises(UserError, match=r"run\.json"):
+    with pytest.raises(UserError, match=rf"run\.json: '?{key}"):
         read_saved_run(saved)
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [[]], {"torch": {}}])
+def test_damaged_versions_are_nobodys_concern(value: Any, saved: Path) -> None:
+    path = saved / "final" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": value}))
+    Recommender.load(saved)
 
 
 def test_unfinished_run(saved: Path) -> None:
