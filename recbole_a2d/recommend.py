@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from recbole_a2d.config import SessionConfig
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.sessions import IntArray, Sessions
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.experiment import build_model
-from recbole_a2d.saved_run import SavedRun, read_saved_run
+from recbole_a2d.saved_run import ADVICE, FACTS, SavedRun, read_saved_run
 from recbole_a2d.scoring import score_parts
 from recbole_a2d.top_items import PopularityOrder, top_items
 
@@ -37,6 +38,8 @@ every step: 157 ms were measured for a session that takes 4 ms."""
 
 SCORE_BYTES_AT_ONCE = 1 << 24
 """Of the scores that are searched for the best: few enough to stay near the processor."""
+DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What constructors raise, RecBole's among them, at settings of another type or range."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,31 @@ def _threads_for(scores: int) -> Iterator[None]:
         torch.set_num_threads(usual)
 
 
+def _built(run: SavedRun) -> tuple[SessionConfig, Any]:
+    """Settings and model of a run; whatever damaged settings lead to is their fault."""
+    try:
+        config = run.config()
+        return config, build_model(config, run.model, run.dataset)
+    except (UserError, *DAMAGE) as error:
+        raise UserError(
+            f"{run.name}: the settings in its {FACTS} build no {run.model} ({reason(error)}); "
+            f"{ADVICE}"
+        ) from error
+
+
+def _with_weights(model: Any, run: SavedRun) -> Any:
+    if not run.weights and not any(True for _ in model.parameters()):
+        return model
+    try:
+        model.load_state_dict(run.weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{run.name}: the weights do not fit {run.model} as this version "
+            "builds it; run it again with --fresh"
+        ) from error
+    return model
+
+
 class ItemIds(dict[str, int]):
     """Number of every raw item id; 0 for those that training never saw."""
 
@@ -118,15 +146,15 @@ class Recommender:
         run: of :func:`recbole_a2d.saved_run.read_saved_run`.
 
     Raises:
-        UserError: the weights do not fit the model.
+        UserError: the settings build no model, or the weights do not fit it.
     """
 
     def __init__(self, run: SavedRun) -> None:
         self.run = run
         self.dataset = run.dataset
-        self.config = run.config()
+        self.config, model = _built(run)
         self.device = torch.device(self.config["device"])
-        self.model = self._build().to(self.device).eval()
+        self.model = _with_weights(model, run).to(self.device).eval()
         tokens = self.dataset.item_tokens
         self.id_of_token = ItemIds((token, i) for i, token in enumerate(tokens) if i > 0)
         self.popularity = np.bincount(self.dataset.train.items, minlength=self.dataset.n_items)
@@ -144,19 +172,6 @@ class Recommender:
             UserError: it is no finished run, or damaged.
         """
         return cls(read_saved_run(folder))
-
-    def _build(self) -> Any:
-        model: Any = build_model(self.config, self.run.model, self.dataset)
-        if not self.run.weights and not any(True for _ in model.parameters()):
-            return model
-        try:
-            model.load_state_dict(self.run.weights)
-        except RuntimeError as error:
-            raise UserError(
-                f"{self.run.name}: the weights do not fit {self.run.model} as this version "
-                "builds it; run it again with --fresh"
-            ) from error
-        return model
 
     # ------------------------------------------------------------------ answers
 

@@ -154,6 +154,20 @@ def test_damaged_facts(key: str, value: Any, saved: Path) -> None:
         read_saved_run(saved)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("embedding_size", "big"), ("dropout_prob", []), ("eval_args", None), ("metrics", 5)],
+)
+def test_damaged_settings(key: str, value: Any, saved: Path) -> None:
+    path = saved / "final" / "run.json"
+    facts = json.loads(path.read_text())
+    assert key in facts["settings"]
+    facts["settings"][key] = value
+    path.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"settings in its run\.json build no GRU4Rec \(.*--fresh"):
+        Recommender.load(saved)
+
+
 @pytest.mark.parametrize("value", [None, 1, "x", [[]], {"torch": {}}])
 def test_damaged_versions_are_nobodys_concern(value: Any, saved: Path) -> None:
     path = saved / "final" / "run.json"
