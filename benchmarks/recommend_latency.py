@@ -31,6 +31,7 @@ from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.experiment import build_model
 from recbole_a2d.recommend import Recommender
+from recbole_a2d.recommend_input import read_sessions
 from recbole_a2d.saved_run import write_saved_run
 from recbole_a2d.trainer import Progress
 
@@ -69,8 +70,7 @@ def main() -> int:
 def given(args: argparse.Namespace, recommender: Recommender) -> list[list[str]]:
     """The sessions to ask about."""
     if args.sessions is not None:
-        lines = args.sessions.read_text(encoding="utf-8").splitlines()
-        return [line.split() for line in lines][: args.count]
+        return read_sessions(str(args.sessions))[: args.count]
     train, names = recommender.dataset.train, recommender.dataset.item_tokens
     drawn = np.random.default_rng(0).integers(0, len(train), args.count)
     return [names[train[number]].tolist() for number in drawn]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_a2d.data.safe_write import replaced_file
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.explain import ExplainedClick, Explanation, NearSession
 
 STYLE = """
@@ -62,7 +62,7 @@ def write_page(path: Path, explanations: Sequence[Explanation]) -> Path:
         with replaced_file(path) as beside:
             beside.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error})") from error
+        raise UserError(f"{path}: cannot be written ({reason(error)})") from error
     return path
 
 

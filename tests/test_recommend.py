@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from recbole_a2d import records
+from recbole_a2d import cli, records
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.errors import UserError
 from recbole_a2d.experiment import run_experiment
@@ -310,19 +311,135 @@ def test_explain_writes_a_page(
     assert item in page.read_text() and page.stat().st_size < 30_000
 
 
+def test_explanations_as_json(
+    trained: Path, recommender: Recommender, tmp_path: Path, capsys: Any
+) -> None:
+    a, b = known_items(recommender, 2)
+    page, lines = tmp_path / "why.html", tmp_path / "why.jsonl"
+    words = ["--run", str(trained), "--session", f"{a} {b}", "--session", b, "-k", "3"]
+    words += ["--json", "--explain", str(page)]
+    main(words)
+    out, err = capsys.readouterr()
+    told = [json.loads(line) for line in out.splitlines()]
+    assert told == [
+        json.loads(json.dumps(asdict(explain(recommender, session, 3))))
+        for session in ([a, b], [b])
+    ]
+    assert [click["item"] for click in told[0]["clicks"]] == [a, b]
+    assert told[1]["answer"]["items"] == recommender.recommend([[b]], 3)[0].items
+    assert err == f"page: {page}\n" and page.exists()
+    main([*words, "--out", str(lines)])
+    assert capsys.readouterr().out == "" and lines.read_text() == out
+
+
+def test_several_sessions(trained: Path, recommender: Recommender, capsys: Any) -> None:
+    a, b = known_items(recommender, 2)
+    main(["--run", str(trained), "--session", a, "--session", f"{b} ?", "-k", "3"])
+    out, err = capsys.readouterr()
+    assert "1 of 3 clicks are unknown" in err
+    tables = [table.splitlines() for table in out.split("\n\n")]
+    assert [table[0] for table in tables] == ["session 1", "session 2"]
+    listed = [[line.split()[1] for line in table[2:]] for table in tables]
+    assert listed == [answer.items for answer in recommender.recommend([[a], [b]], 3)]
+
+
+def test_ids_that_hold_blanks(trained: Path, tmp_path: Path, capsys: Any) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    blank, other = rename_items(run / "final", ["red shoe, [new]", "[hat"])
+    for words in (
+        ["--session", f'["{blank}", "{other}"]'],
+        ["--session", f"{blank}; {other}", "--delimiter", ";"],
+        ["--session", f'"{blank}",{other}', "--delimiter", ","],
+    ):
+        main(["--run", str(run), *words, "--json", "-k", "3"])
+        out, err = capsys.readouterr()
+        assert json.loads(out)["unknown"] == [] and err == ""
+
+
+def rename_items(final: Path, names: list[str]) -> list[str]:
+    """Give the first items of a saved run other names."""
+    from recbole_a2d.saved_run import _pack
+
+    tokens = Recommender.load(final).dataset.item_tokens
+    tokens[1 : len(names) + 1] = names
+    with np.load(final / "data.npz") as content:
+        packed, lengths = _pack(tokens)
+        arrays = dict(content) | {"item_tokens": packed, "item_token_lengths": lengths}
+    np.savez_compressed(final / "data.npz", **arrays)
+    return names
+
+
+@pytest.mark.parametrize(
+    "text", ["session,item\ns1,KNOWN\n", '{"clicks": ["KNOWN"]}\n', "KNOWN,KNOWN\n"]
+)
+def test_an_input_without_any_known_click(
+    text: str, trained: Path, recommender: Recommender, tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text(text.replace("KNOWN", known_items(recommender, 1)[0]))
+    unknown = path.read_text().split()[0]
+    with pytest.raises(UserError, match="knows none of the clicks") as raised:
+        main(["--run", str(trained), "--input", str(path), "--out", str(tmp_path / "out")])
+    told = str(raised.value)
+    assert told.startswith(f"{path}: ") and repr(unknown) in told and "--delimiter" in told
+    assert told.split("look like '")[1].split("'")[0] in recommender.id_of_token
+    assert capsys.readouterr() == ("", "") and not (tmp_path / "out").exists()
+
+
+def test_options_are_refused_before_anything_is_printed(
+    trained: Path, recommender: Recommender, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    item = known_items(recommender, 1)[0]
+    for words, told in [
+        (["--explain", str(tmp_path)], "is a folder"),
+        (["--out", str(tmp_path)], "is a folder"),
+        (["--explain", str(tmp_path / "file" / "page.html")], "is no folder to write to"),
+    ]:
+        assert cli.main(["recommend", "--run", str(trained), "--session", item, *words]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith("error: --") and err.count("\n") == 1 and told in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--session", "a", "-k", "abc"], "argument -k: invalid int value"),
+        ([], "--session --input is required"),
+        (["--session", "a", "--input", "b"], "not allowed with"),
+        (["--session", "a", "--sesion"], "unrecognized arguments: --sesion"),
+    ],
+)
+def test_bad_options_are_one_line(words: list[str], told: str, capsys: Any) -> None:
+    assert cli.main(["recommend", "--run", "r", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1
+    assert told in err and "recommend --help" in err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--run", "/nowhere", "--session", "a"], "no finished run"),
         (["--run", "RUN", "--input", "/nowhere"], "cannot be read"),
         (["--run", "RUN", "--input", "EMPTY"], "is empty"),
+        (["--run", "RUN", "--input", "BLANK"], "holds no click"),
+        (["--run", "RUN", "--session", ""], "--session is empty"),
+        (["--run", "RUN", "--session", "a", "--session", " "], "--session is empty"),
+        (["--run", "RUN", "--session", "a", "--delimiter", ""], "one character"),
+        (["--run", "RUN", "--session", "a,b"], "--session: this run knows none"),
         (["--run", "RUN", "--session", "a", "-k", "0"], "at least one"),
-        (["--run", "RUN", "--input", "LONG", "--explain"], "at most 50"),
+        (["--run", "RUN", "--input", "LONG", "--explain", "PAGE"], "long holds 51"),
+        (["--run", "RUN", *["--session=a"] * 51, "--explain", "PAGE"], "--session holds 51"),
     ],
 )
 def test_bad_input(words: list[str], told: str, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("")
+    (tmp_path / "blank").write_text(" \n\n")
     (tmp_path / "long").write_text("a\n" * 51)
-    places = {"RUN": trained, "EMPTY": tmp_path / "empty", "LONG": tmp_path / "long"}
+    names = {name: tmp_path / name.lower() for name in ("EMPTY", "BLANK", "LONG", "PAGE")}
+    places = names | {"RUN": trained}
     with pytest.raises(UserError, match=told):
         main([str(places.get(word, word)) for word in words])
