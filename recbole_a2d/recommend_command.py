@@ -15,7 +15,7 @@ from recbole_a2d.command_line import OneLineParser
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.recommend import Recommendation, Recommender
-from recbole_a2d.recommend_input import as_delimiter, ids_of, read_sessions
+from recbole_a2d.recommend_input import as_delimiter, as_line, ids_of, read_sessions
 
 if TYPE_CHECKING:
     from recbole_a2d.explain import Explanation
@@ -33,11 +33,11 @@ HELP = """The next items of sessions that were never seen before, from a finishe
                                                         without --delimiter a session may be a
                                                         JSON array
 
-A --session is answered by a table, a file by one line of ids a session, in the same order
-(--json: one JSON object a line, with scores; with --explain it is the explanation, the list in
-it). Clicks on items that training never saw are left out; a session without any other click
-gets the list of the most popular items. Both are said on standard error. Where no session has
-a click that is known, that is an error."""
+A --session is answered by a table, a file by one line of ids a session, in the same order and
+with the same delimiter (--json: one JSON object a line, with scores; with --explain it is the
+explanation, the list in it). Clicks on items that training never saw are left out; a session
+without any other click gets the list of the most popular items. Both are said on standard
+error. Where no click of any session is known, that is an error."""
 
 PAGE = Path("explanation.html")
 MOST_EXPLAINED = 50
@@ -179,7 +179,7 @@ def _answer(
         for content in map(asdict, found) if found else map(vars, answers):
             yield json.dumps(content, ensure_ascii=False)
     elif args.session is None or args.out is not None:
-        yield from (" ".join(answer.items) for answer in answers)
+        yield from (as_line(answer.items, args.delimiter) for answer in answers)
     else:
         tables = [_table(recommender, answer) for answer in answers]
         if len(tables) > 1:

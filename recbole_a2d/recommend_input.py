@@ -1,4 +1,4 @@
-"""Sessions as ``recommend`` reads them: ids between blanks or delimiters, or JSON arrays."""
+"""Lines of ids as ``recommend`` takes them, between blanks or delimiters or as JSON, and gives."""
 
 from __future__ import annotations
 
@@ -54,6 +54,15 @@ def ids_of(line: str, delimiter: str | None, where: str) -> list[str]:
     if not "".join(ids).isascii():
         _check_unicode(ids, where)
     return ids
+
+
+def as_line(ids: list[str], delimiter: str | None) -> str:
+    """A list as :func:`ids_of` reads it; without a delimiter only where no id holds a blank."""
+    if delimiter is None:
+        return " ".join(ids)
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="").writerow(ids)
+    return line.getvalue()
 
 
 def as_delimiter(text: str | None) -> str | None:

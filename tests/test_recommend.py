@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import asdict
@@ -355,6 +356,11 @@ def test_ids_that_hold_blanks(trained: Path, tmp_path: Path, capsys: Any) -> Non
         main(["--run", str(run), *words, "--json", "-k", "3"])
         out, err = capsys.readouterr()
         assert json.loads(out)["unknown"] == [] and err == ""
+    (tmp_path / "in.csv").write_text(f'"{blank}",{other}\n')
+    main(["--run", str(run), "--input", str(tmp_path / "in.csv"), "--delimiter", ",", "-k", "999"])
+    everything = Recommender.load(run).recommend([[blank, other]], 999)[0].items
+    assert blank in everything
+    assert next(csv.reader([capsys.readouterr().out.strip()])) == everything
 
 
 def rename_items(final: Path, names: list[str]) -> list[str]:

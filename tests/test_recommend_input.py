@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from recbole_a2d.errors import UserError
-from recbole_a2d.recommend_input import as_delimiter, ids_of, read_sessions
+from recbole_a2d.recommend_input import as_delimiter, as_line, ids_of, read_sessions
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,13 @@ def test_lines_that_are_refused(line: str, delimiter: str | None, told: str) -> 
     with pytest.raises(UserError, match=f"^here: .*{told}") as raised:
         ids_of(line, delimiter, "here")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", " ", ";"])
+def test_a_list_is_read_as_it_was_written(delimiter: str) -> None:
+    ids = ["red shoe", "a,b", 'x"y', '"', "tab\there", ";", "[x]"]
+    assert ids_of(as_line(ids, delimiter), delimiter, "here") == ids
+    assert as_line(["a", "b"], None) == "a b"
 
 
 @pytest.mark.parametrize("text", ["tab", "\\t", "\t"])
