@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow
 
+from recbole_a2d.command_line import OneLineParser
 from recbole_a2d.data.atomic import Manifest, write_atomic
 from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
 from recbole_a2d.data.names import check_name
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> None:
     """Convert a raw log as the command line says, and print what came of it.
 
     Raises:
-        UserError: bad input; a former data set stays as it was.
+        UserError: bad options or input; a former data set stays as it was.
     """
     args = build_parser().parse_args(argv)
     reader = READERS[args.source]
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> None:
 
 def build_parser() -> ArgumentParser:
     """The command line: one sub-command a reader, with the shared options in each."""
-    parser = ArgumentParser(
+    parser = OneLineParser(
         prog="run_recbole_a2d.py convert",
         description="Turn a raw log into atomic files: dataset_atomic/NAME/NAME.*",
         allow_abbrev=False,

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow
 import pytest
 
+from recbole_a2d import cli
 from recbole_a2d.convert import build_parser, main
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.readers import READERS
@@ -140,13 +141,25 @@ def test_a_log_that_is_too_large(
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["nothing"], ["shop", "--sede", "3"], ["shop", "--see", "3"]]
+    ("words", "message", "where"),
+    [
+        ([], "required: SOURCE", "convert"),
+        (["cvs"], "invalid choice: 'cvs'", "convert"),
+        (["shop", "--sede", "3"], "unrecognized arguments: --sede 3", "convert"),
+        (["shop", "--see", "3"], "unrecognized arguments: --see 3", "convert"),
+        (["shop", "--seed", "x"], "--seed: invalid int value: 'x'", "convert shop"),
+        (["csv"], "required: --item, --time", "convert csv"),
+        (["diginetica", "--test-days", "abc"], "invalid float value", "convert diginetica"),
+        (["csv", "--time-unit", "h"], "--time-unit: invalid choice: 'h'", "convert csv"),
+    ],
 )
-def test_unknown_words_are_refused(words: list[str], capsys: Any) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(words)
-    assert caught.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+def test_unknown_words_are_one_line(
+    words: list[str], message: str, where: str, capsys: Any
+) -> None:
+    assert cli.main(["convert", *words]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and message in line
+    assert line.endswith(f"; run_recbole_a2d.py {where} --help lists the options")
 
 
 @pytest.mark.parametrize("source", READERS)
