@@ -143,11 +143,7 @@ def _sessions(table: RawTable, gap: float) -> tuple[CodeArray, pyarrow.StringArr
 
 
 def _read_columns(args: Namespace) -> RawTable:
-    columns = {
-        role: getattr(args, role)
-        for role in ("session", "user", "item", "time", "category")
-        if getattr(args, role) is not None
-    }
+    columns = _named_columns(args)
     if is_parquet(args.raw):
         table, numeric = read_parquet(args.raw, columns, args.skip_bad_rows)
         note_skipped(args, args.raw, table)
@@ -162,6 +158,25 @@ def _read_columns(args: Namespace) -> RawTable:
             f"{args.raw}: the times are dates, not numbers since 1970: leave --time-unit out"
         )
     return table
+
+
+def _named_columns(args: Namespace) -> dict[str, str]:
+    """Role to column name, as the options say.
+
+    Raises:
+        UserError: two options name one column.
+    """
+    role_of_column: dict[str, str] = {}
+    for role in ("session", "user", "item", "time", "category"):
+        column = getattr(args, role)
+        if column in role_of_column:
+            raise UserError(
+                f"--{role_of_column[column]} and --{role} both name the column {column!r}: name "
+                "another one, or leave out what the log does not have"
+            )
+        if column is not None:
+            role_of_column[column] = role
+    return {role: column for column, role in role_of_column.items()}
 
 
 def _layout(args: Namespace, columns: dict[str, str]) -> Layout:

@@ -233,6 +233,8 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     ([*NAMED, "--min-session-clicks", "1"], "must be at least 2"),
     ([*CUT, "--gap", "soon"], "--gap soon is not a pause"),
     ([*CUT, "--gap", "0m"], "--gap 0m is not a pause"),
+    ([*NAMED, "--category", "sid"], "--session and --category both name the column 'sid'"),
+    (["--session", "when", *NAMED[2:]], "--session and --time both name the column 'when'"),
     ([*NAMED, "--delimiter", "ab"], "must be one character"),
     ([*NAMED, "--category", "kind"], "no column 'kind'; the header is"),
 ]
