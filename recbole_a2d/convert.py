@@ -18,6 +18,7 @@ from recbole_a2d.data.tables import SPLITS
 from recbole_a2d.errors import UserError
 
 DATA_FOLDER = Path("dataset_atomic")
+FORMATS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".gz", ".zip")
 
 
 def main(argv: list[str]) -> None:
@@ -86,7 +87,7 @@ def target(
     """
     if out is not None:
         out = out.resolve()
-    chosen = name or (out.name if out else raw.resolve().name if raw else reader.name)
+    chosen = name or (out.name if out else name_of(raw.resolve()) if raw else reader.name)
     check_name(chosen, "see --name")
     if out is not None and out.name != chosen:
         raise UserError(
@@ -94,6 +95,13 @@ def target(
             f"{chosen}/{chosen}.inter"
         )
     return chosen, out or DATA_FOLDER / chosen
+
+
+def name_of(raw: Path) -> str:
+    """Name of a raw file or folder without what tells the format: ``ok`` of ``ok.csv.gz``."""
+    while raw.suffix.lower() in FORMATS:
+        raw = raw.with_suffix("")
+    return raw.name
 
 
 def describe(manifest: Manifest, folder: Path) -> str:
@@ -124,7 +132,11 @@ def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
     raw_help = "file or folder of the raw log" + ("" if reader.needs_raw else " (optional)")
     parser.add_argument("--raw", type=Path, metavar="PATH", help=raw_help)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: dataset_atomic/NAME")
-    parser.add_argument("--name", help="name of the data set (default: last part of the path)")
+    parser.add_argument(
+        "--name",
+        help="name of the data set (default: the last part of --out, or of --raw without endings "
+        "like .csv.gz)",
+    )
     parser.add_argument(
         "--valid-fraction",
         type=float,

@@ -14,7 +14,7 @@ import pyarrow
 import pytest
 
 from recbole_a2d import cli
-from recbole_a2d.convert import build_parser, main
+from recbole_a2d.convert import build_parser, main, target
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.readers import READERS
 from recbole_a2d.errors import UserError
@@ -87,6 +87,23 @@ def test_folder_bears_the_name(raw: Path) -> None:
     assert read_atomic(Path("elsewhere/toy")).manifest.name == "toy"  # type: ignore[union-attr]
     with pytest.raises(UserError, match="must end in the name of the data set, 'tiny'"):
         main(["published", "--raw", str(raw), "--out", "elsewhere/toy", "--name", "tiny"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("ok.csv", "ok"),
+        ("ok.csv.gz", "ok"),
+        ("ok.CSV.zip", "ok"),
+        ("ok.parquet", "ok"),
+        ("ok.2024.tsv", "ok.2024"),
+        ("v1.5", "v1.5"),
+        ("folder", "folder"),
+    ],
+)
+def test_name_of_a_raw_file_is_without_its_format(raw: str, name: str) -> None:
+    expected = (name, Path("dataset_atomic") / name)
+    assert target(READERS["csv"], Path("logs", raw), None, None) == expected
 
 
 def test_bad_input_leaves_the_former_data_and_nothing_else(raw: Path) -> None:
