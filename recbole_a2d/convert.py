@@ -125,7 +125,13 @@ def warnings(manifest: Manifest) -> list[str]:
         (manifest.unseen_target_rows, "test rows have a target unseen in training: misses"),
         (manifest.empty_prefix_rows, "test rows have no click seen in training before the target"),
     )
-    return [f"{count:,} {text}" for count, text in counted if count]
+    found = [f"{count:,} {text}" for count, text in counted if count]
+    if not manifest.sessions["valid"]:
+        found.append(
+            "no validation sessions (--valid-fraction 0): models that are trained need some to "
+            "choose the epoch, but for the protocol test_selected"
+        )
+    return found
 
 
 def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
@@ -141,7 +147,8 @@ def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
         "--valid-fraction",
         type=float,
         default=VALID_FRACTION,
-        help="share of the training sessions, the last by time, to validate on (default: 0.05)",
+        help="share of the training sessions, the last by time, to validate on (default: 0.05); "
+        "with 0 there are none to choose the epoch by",
     )
     parser.add_argument(
         "--prefixes",

@@ -55,6 +55,13 @@ def test_from_words_to_folder(raw: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "warning: 1 test rows have no click seen in training" in printed.err
 
 
+def test_no_validation_sessions_are_warned_of(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["published", "--raw", str(raw), "--valid-fraction", "0"])
+    assert "warning: no validation sessions (--valid-fraction 0)" in capsys.readouterr().err
+
+
 def test_options(raw: Path) -> None:
     main(
         ["published", "--raw", str(raw), "--name", "own", "--valid-fraction", "0.5", "--prefixes"]

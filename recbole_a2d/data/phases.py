@@ -57,10 +57,8 @@ class ExperimentData:
     def _dataset(self, training: Sessions, held_out: Sessions, split: str) -> SessionDataset:
         name = str(self.config["dataset"])
         if training.rows == 0 or held_out.rows == 0:
-            raise UserError(
-                f"{name}: nothing to train on or no {split} rows; "
-                "every split needs at least one session of two clicks"
-            )
+            missing = "training" if training.rows == 0 else split
+            raise UserError(f"{name}: no {missing} session has two clicks{_remedy(missing)}")
         return SessionDataset.from_codes(
             name,
             training,
@@ -70,6 +68,15 @@ class ExperimentData:
             self.tables.category_tokens,
             int(self.config["MAX_ITEM_LIST_LENGTH"]),
         )
+
+
+def _remedy(split: str) -> str:
+    if split == "validation":
+        return (
+            ", and such choose the epoch: convert the log again with a --valid-fraction above 0 "
+            "(default: 0.05)"
+        )
+    return "; every split needs one that has: convert a longer log"
 
 
 def fingerprint(tables: AtomicTables) -> str:

@@ -42,9 +42,10 @@ def validation_start(n_sessions: int, fraction: float = VALID_FRACTION) -> int:
         raise UserError(f"valid-fraction {fraction} must be at least 0 and below 1")
     held_out = max(round(n_sessions * fraction), 1) if fraction else 0
     if held_out >= n_sessions:
+        smaller = " or a smaller --valid-fraction" if n_sessions > 1 else ""  # one is the least
         raise UserError(
             f"{n_sessions} training sessions are too few to hold out {fraction:.3g} of them for "
-            "validation: use a longer log or a smaller --valid-fraction"
+            f"validation: use a longer log{smaller}"
         )
     return n_sessions - held_out
 

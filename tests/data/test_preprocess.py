@@ -126,6 +126,13 @@ def test_session_of_one_click(toy_log: Any) -> None:
         toy_log([[0, 1], [1, 0]], [[0]])
 
 
+def test_one_training_session_is_not_to_be_helped_by_a_smaller_fraction(toy_log: Any) -> None:
+    with pytest.raises(UserError, match=r"1 training sessions are too few .*: use a longer log$"):
+        toy_log([[0, 1]], [[0, 1]])
+    with pytest.raises(UserError, match=r"2 training sessions .* or a smaller --valid-fraction"):
+        toy_log([[0, 1], [1, 0]], [[0, 1]], valid_fraction=0.9)
+
+
 def test_nothing_to_test_or_to_train(toy_log: Any) -> None:
     with pytest.raises(UserError, match="no test session is left"):
         toy_log([[0, 1], [1, 0]], [])
