@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from pathlib import Path
 
 import pyarrow
@@ -70,11 +70,26 @@ def build_parser() -> ArgumentParser:
 
 def convert(reader: Reader, args: Namespace) -> Manifest:
     """Read, split and write; completes ``args`` with the name and the folder."""
-    if reader.needs_raw and args.raw is None:
-        raise UserError(f"`convert {reader.name}` needs --raw PATH: where the raw files are")
+    _check_raw(reader, args.raw)
+    prefix_length = _prefix_length(args)
     args.name, args.out = target(reader, args.raw, args.name, args.out)
-    log = reader.read(args)
-    return write_atomic(args.out, log, args.prefix_length if args.prefixes else None)
+    return write_atomic(args.out, reader.read(args), prefix_length)
+
+
+def _check_raw(reader: Reader, raw: Path | None) -> None:
+    if reader.needs_raw and raw is None:
+        raise UserError(f"`convert {reader.name}` needs --raw PATH: where the raw files are")
+    if raw is not None and not reader.takes_raw:
+        raise UserError(f"`convert {reader.name}` reads no file: leave out --raw {raw}")
+
+
+def _prefix_length(args: Namespace) -> int | None:
+    """Clicks kept in the rows for stock RecBole, None where none are to be written."""
+    if args.prefixes:
+        return PREFIX_LENGTH if args.prefix_length is None else int(args.prefix_length)
+    if args.prefix_length is not None:
+        raise UserError("--prefix-length is for --prefixes: give both, or leave it out")
+    return None
 
 
 def target(
@@ -136,7 +151,9 @@ def warnings(manifest: Manifest) -> list[str]:
 
 def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
     raw_help = "file or folder of the raw log" + ("" if reader.needs_raw else " (optional)")
-    parser.add_argument("--raw", type=Path, metavar="PATH", help=raw_help)
+    parser.add_argument(
+        "--raw", type=Path, metavar="PATH", help=raw_help if reader.takes_raw else SUPPRESS
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: dataset_atomic/NAME")
     parser.add_argument(
         "--name",
@@ -158,6 +175,5 @@ def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
     parser.add_argument(
         "--prefix-length",
         type=int,
-        default=PREFIX_LENGTH,
-        help="clicks kept in those rows, the last ones (default: 50)",
+        help=f"clicks kept in those rows, the last ones (default: {PREFIX_LENGTH})",
     )

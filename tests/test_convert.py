@@ -131,6 +131,23 @@ def test_raw_is_asked_for(raw: Path) -> None:
         main(["published", "--raw", "nowhere"])
 
 
+def test_useless_options_are_refused(raw: Path) -> None:
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match="`convert shop` reads no file: leave out --raw nofile"):
+        main(["shop", "--raw", "nofile"])
+    with pytest.raises(UserError, match="--prefix-length is for --prefixes"):
+        main(["published", "--raw", str(raw), "--prefix-length", "5"])
+    assert files_below(raw.parent) == before
+
+
+def test_prefixes_keep_fifty_clicks_by_default(raw: Path) -> None:
+    sessions = [list(range(60)), list(range(60))]
+    (raw / "all_train_seq.txt").write_bytes(pickle.dumps(sessions))
+    main(["published", "--raw", str(raw), "--prefixes"])
+    rows = Path("dataset_atomic/tiny/tiny.prefix_train.inter").read_text().splitlines()[1:]
+    assert max(len(row.split("\t")[1].split(" ")) for row in rows) == 50
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written(raw: Path) -> None:
     Path("locked").mkdir(mode=0o500)

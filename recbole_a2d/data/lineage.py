@@ -77,6 +77,16 @@ class Rules:
     def __post_init__(self) -> None:
         if self.min_session_clicks < 2:
             raise UserError("min-session-clicks must be at least 2: one click makes no row")
+        longest = self.max_session_clicks
+        if longest is not None and longest < self.min_session_clicks:
+            raise UserError(
+                f"max-session-clicks {longest} must be at least {self.min_session_clicks}, the "
+                "length of the shortest sessions that are kept"
+            )
+        if self.min_item_clicks < 0:
+            raise UserError(
+                f"min-item-clicks {self.min_item_clicks} must be at least 0, which keeps all items"
+            )
         if not 0 < self.test_period < np.inf:
             raise UserError("the test period must be above 0")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:

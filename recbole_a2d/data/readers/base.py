@@ -20,6 +20,7 @@ class Reader:
         read: reads the log; ``args`` holds ``raw`` (path or None), ``name``, ``valid_fraction``
             and the reader's own options. Raises ``UserError`` on bad input.
         needs_raw: whether ``--raw`` has to be given.
+        takes_raw: whether ``--raw`` may be given.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Reader:
     add_arguments: Callable[[ArgumentParser], None]
     read: Callable[[Namespace], ConvertedLog]
     needs_raw: bool = True
+    takes_raw: bool = True

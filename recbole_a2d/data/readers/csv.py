@@ -43,6 +43,7 @@ from recbole_a2d.errors import UserError
 
 TEST_FRACTION = 0.1
 RULES = Rules(at_cut="train")
+GAP = "30m"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--session", help="column of the session id, or else:", metavar="COLUMN")
     parser.add_argument("--user", help="column of the user id, cut into sessions", metavar="COLUMN")
     parser.add_argument(
-        "--gap", default="30m", help="a longer pause of a user starts a session (default: 30m)"
+        "--gap", help=f"with --user: a longer pause starts a session (default: {GAP})"
     )
     parser.add_argument("--category", help="column of the item's category", metavar="COLUMN")
     parser.add_argument(
@@ -69,6 +70,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"share of the sessions, the last by time, to test on (default: {TEST_FRACTION})",
     )
     add_rule_arguments(parser, RULES)
+    parser.set_defaults(at_cut=None)  # tells an option that was given from the default
     _add_text_arguments(parser)
 
 
@@ -94,12 +96,12 @@ def read(args: Namespace) -> ConvertedLog:
     Raises:
         UserError: an option or the file is at fault, or the rules leave nothing.
     """
-    rules, gap = _rules(args), parse_gap(args.gap)
-    if (args.session is None) == (args.user is None):
-        raise UserError("give --session COLUMN, or --user COLUMN and --gap, to make sessions")
+    _check_options(args)
+    rules, gap = _rules(args), GAP if args.gap is None else args.gap
+    pause = parse_gap(gap)
     table = _read_columns(args)
     seconds = table.numbers["time"]
-    codes, names = _sessions(table, gap)
+    codes, names = _sessions(table, pause)
     training, test = split_log(
         group_clicks(
             session=codes,
@@ -120,13 +122,41 @@ def read(args: Namespace) -> ConvertedLog:
         training_categories(table, training) if args.category else {},
         rules,
         f"From {args.raw.name}: clicks of a session in order of {rules.order}."
-        + (f" A pause over {args.gap} starts a session." if args.user else ""),
+        + (f" A pause over {gap} starts a session." if args.user else ""),
     )
 
 
-def _rules(args: Namespace) -> Rules:
+def _check_options(args: Namespace) -> None:
+    """Refuse options that exclude each other or change nothing.
+
+    Raises:
+        UserError: as said.
+    """
+    if (args.session is None) == (args.user is None):
+        raise UserError("give --session COLUMN, or --user COLUMN and --gap, to make sessions")
     if args.test_days is not None and args.test_fraction is not None:
         raise UserError("give --test-days or --test-fraction, not both")
+    if args.no_quotes and args.line_ends_in_quotes:
+        raise UserError("give --no-quotes or --line-ends-in-quotes, not both")
+    if args.gap is not None and args.user is None:
+        raise UserError("--gap cuts the clicks of a --user, not those of a --session: leave it out")
+    if args.at_cut is not None and args.test_days is None:
+        raise UserError("--at-cut is for a cut by --test-days: give both, or leave it out")
+    if is_parquet(args.raw):
+        _check_parquet_options(args)
+
+
+def _check_parquet_options(args: Namespace) -> None:
+    for option in ("delimiter", "no_header", "no_quotes", "line_ends_in_quotes"):
+        if getattr(args, option):
+            raise UserError(
+                f"{args.raw} is parquet, and --{option.replace('_', '-')} is for delimited text: "
+                "leave it out"
+            )
+
+
+def _rules(args: Namespace) -> Rules:
+    args.at_cut = args.at_cut or RULES.at_cut
     if args.test_days is not None:
         return rules_from(args, args.test_days * DAY)
     fraction = TEST_FRACTION if args.test_fraction is None else args.test_fraction

@@ -116,4 +116,5 @@ READER = Reader(
     add_arguments=add_arguments,
     read=read,
     needs_raw=False,
+    takes_raw=False,
 )

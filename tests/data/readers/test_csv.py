@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from benchmarks import plain_converter as plain
 from recbole_a2d.convert import main
 from recbole_a2d.data.epochs import UNITS
-from recbole_a2d.data.lineage import ORDERS, UNSEEN
+from recbole_a2d.data.lineage import AT_CUT, ORDERS, UNSEEN
 from recbole_a2d.errors import UserError
 
 ITEMS = ["1", "2", "07", "7", "é", "商品", "a b", 'q"q', "x,y", "NA", "null"]
@@ -235,6 +235,16 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     ([*CUT, "--gap", "0m"], "--gap 0m is not a pause"),
     ([*NAMED, "--category", "sid"], "--session and --category both name the column 'sid'"),
     (["--session", "when", *NAMED[2:]], "--session and --time both name the column 'when'"),
+    ([*NAMED, "--gap", "5m"], "--gap cuts the clicks of a --user"),
+    ([*NAMED, "--at-cut", "drop"], "--at-cut is for a cut by --test-days"),
+    ([*NAMED, "--no-quotes", "--line-ends-in-quotes"], "not both"),
+    ([*NAMED, "--min-item-clicks", "-1"], "min-item-clicks -1 must be at least 0"),
+    ([*NAMED, "--max-session-clicks", "0"], "max-session-clicks 0 must be at least 2"),
+    ([*NAMED, "--max-session-clicks", "1"], "max-session-clicks 1 must be at least 2"),
+    (
+        [*NAMED, "--max-session-clicks", "3", "--min-session-clicks", "4"],
+        "max-session-clicks 3 must be at least 4",
+    ),
     ([*NAMED, "--delimiter", "ab"], "must be one character"),
     ([*NAMED, "--category", "kind"], "no column 'kind'; the header is"),
 ]
@@ -245,6 +255,29 @@ def test_bad_words(tmp_path: Path, words: list[str], message: str, rows: Any) ->
     (tmp_path / "log.csv").write_text(as_text(rows), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         converted(tmp_path / "log.csv", columns=words)
+
+
+@pytest.mark.parametrize(
+    "words", [["--delimiter", ";"], ["--no-header"], ["--no-quotes"], ["--line-ends-in-quotes"]]
+)
+def test_options_of_text_are_refused_for_parquet(
+    tmp_path: Path, words: list[str], rows: list[list[str]]
+) -> None:
+    path = tmp_path / "log.parquet"
+    pd.DataFrame(rows, columns=COLUMNS).to_parquet(path)
+    with pytest.raises(UserError, match=f"log.parquet is parquet, and {words[0]} is for"):
+        converted(path, *words)
+
+
+@pytest.mark.parametrize("at_cut", AT_CUT)
+def test_at_cut(tmp_path: Path, at_cut: str) -> None:
+    """Session 18 ends exactly a day before the last click."""
+    lines = [f"{n // 2 * 43_200},{n // 2},{n % 2}" for n in range(42)]
+    path = tmp_path / "log.csv"
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    written = converted(path, "--test-days", "1", "--at-cut", at_cut, "--valid-fraction", "0")
+    places = [name for name, text in written.items() if b"\n18\t" in text]
+    assert places == {"drop": [], "train": ["log.train.inter"], "test": ["log.test.inter"]}[at_cut]
 
 
 def test_parquet_faults(tmp_path: Path, rows: list[list[str]]) -> None:
