@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow
@@ -50,6 +50,23 @@ UNSEEN = ("drop", "keep")
 ORDERS = ("file", "time")
 
 
+class Period(NamedTuple):
+    """How a user gives the test period.
+
+    Attributes:
+        option: its name.
+        unit: that of the option, in the unit of the dates.
+        units: the name of the unit.
+    """
+
+    option: str
+    unit: float
+    units: str
+
+
+IN_DAYS = Period("--test-days", DAY, "days")
+
+
 @dataclass(frozen=True)
 class Rules:
     """What stays and what is tested on.
@@ -63,6 +80,7 @@ class Rules:
         test_fraction: share of the sessions, the last by date, to test on instead of a period.
         unseen_items: whether test clicks on items unseen in training ``drop`` or ``keep``.
         order: clicks of a session in order of the ``file`` or of ``time``.
+        period: how a user gives ``test_period``, for messages.
     """
 
     min_item_clicks: int = MIN_ITEM_CLICKS
@@ -73,6 +91,7 @@ class Rules:
     test_fraction: float | None = None
     unseen_items: str = "drop"
     order: str = "time"
+    period: Period = IN_DAYS
 
     def __post_init__(self) -> None:
         if self.min_session_clicks < 2:
@@ -88,7 +107,7 @@ class Rules:
                 f"min-item-clicks {self.min_item_clicks} must be at least 0, which keeps all items"
             )
         if not 0 < self.test_period < np.inf:
-            raise UserError("the test period must be above 0")
+            raise UserError(f"the test period ({self.period.option}) must be above 0 and finite")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
             raise UserError(f"test-fraction {self.test_fraction} must be above 0 and below 1")
 
@@ -161,12 +180,17 @@ def add_days_argument(parser: ArgumentParser, rules: Rules) -> None:
     )
 
 
-def rules_from(args: Namespace, test_period: float, test_fraction: float | None = None) -> Rules:
+def rules_from(
+    args: Namespace,
+    test_period: float,
+    test_fraction: float | None = None,
+    period: Period = IN_DAYS,
+) -> Rules:
     """The rules that the command line asks for.
 
     Args:
         args: parsed options of ``add_rule_arguments``.
-        test_period, test_fraction: see ``Rules``.
+        test_period, test_fraction, period: see ``Rules``.
     """
     return Rules(
         min_item_clicks=args.min_item_clicks,
@@ -177,6 +201,7 @@ def rules_from(args: Namespace, test_period: float, test_fraction: float | None 
         test_fraction=test_fraction,
         unseen_items=args.unseen_items,
         order=args.order,
+        period=period,
     )
 
 
@@ -240,17 +265,50 @@ def split_log(clicks: Clicks, rules: Rules) -> tuple[Clicks, Clicks]:
     """Filter the sessions and split them into training and test (steps 2 to 5).
 
     A caller that keeps no clicks of its own has them freed once they are filtered.
+
+    Raises:
+        UserError: a step leaves nothing; names the options that decide about it.
     """
     clicks = _filter(clicks, rules)
     if len(clicks.sessions) == 0:
-        raise UserError(
-            f"no session is left: none has {rules.min_session_clicks} clicks on items clicked at "
-            f"least {rules.min_item_clicks} times; use a longer log or a smaller --min-item-clicks"
-        )
+        raise UserError(_why_none(rules))
     training, test = _split(clicks, rules)
+    if len(training.sessions) == 0 or len(test.sessions) == 0:
+        raise UserError(_why_one_side(clicks.session_dates, rules, len(training.sessions) == 0))
     if rules.unseen_items == "drop":
         test = drop_unseen_items(test, training)
-    return training, drop_short_sessions(test, rules.min_session_clicks)
+    test = drop_short_sessions(test, rules.min_session_clicks)
+    if len(test.sessions) == 0:
+        raise UserError(
+            f"no test session is left: none has {rules.min_session_clicks} clicks on items that "
+            "training holds; test on more sessions, or keep such clicks with --unseen-items keep"
+        )
+    return training, test
+
+
+def _why_none(rules: Rules) -> str:
+    """Why the filters leave no session."""
+    longest = rules.max_session_clicks
+    return (
+        f"no session is left: none has {rules.min_session_clicks} "
+        f"{f'to {longest} ' if longest else ''}clicks on items clicked at least "
+        f"{rules.min_item_clicks} times; use a longer log or a smaller --min-item-clicks"
+        f"{' or a larger --max-session-clicks' if longest else ''}"
+    )
+
+
+def _why_one_side(dates: FloatArray, rules: Rules, all_test: bool) -> str:
+    """Why the split puts all sessions into the test part, or none; ``dates`` are theirs."""
+    option, unit, units = rules.period
+    if rules.test_fraction is not None:
+        asked = f"--test-fraction {rules.test_fraction:g} of {len(dates)} sessions"
+    else:
+        asked = f"{option} {rules.test_period / unit:g} of {np.ptp(dates) / unit:.3g} {units}"
+    return (
+        f"no {'training' if all_test else 'test'} session is left: {asked} takes "
+        f"{'all' if all_test else 'none'} for the test; give {'less' if all_test else 'more'} or "
+        "use a longer log"
+    )
 
 
 def _filter(clicks: Clicks, rules: Rules) -> Clicks:

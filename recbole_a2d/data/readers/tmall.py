@@ -13,6 +13,7 @@ from pyarrow import array, compute, string
 from recbole_a2d.data.categories import as_names, most_frequent, training_categories
 from recbole_a2d.data.lineage import (
     DAY,
+    Period,
     Rules,
     add_rule_arguments,
     group_clicks,
@@ -116,7 +117,7 @@ def read(args: Namespace) -> ConvertedLog:
 
 def _read_sessions(path: Path, args: Namespace) -> ConvertedLog:
     args.at_cut = args.at_cut or "drop"
-    rules = rules_from(args, args.test_units)
+    rules = rules_from(args, args.test_units, period=Period("--test-units", 1, "units of Time"))
     kinds = {"session": NAME, "item": NAME, "time": NUMBERS}
     table = _first_sessions(path, read_headed(path, SESSION_SPELLINGS, kinds, args), args)
     names, time = table.names["session"], table.numbers["time"]

@@ -230,6 +230,13 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     ([*NAMED, "--test-days", "1", "--test-fraction", "0.1"], "not both"),
     ([*NAMED, "--test-fraction", "1"], "test-fraction 1.0 must be"),
     ([*NAMED, "--test-days", "-1"], "must be above 0"),
+    ([*NAMED, "--test-days", "inf"], r"\(--test-days\) must be above 0 and finite"),
+    ([*NAMED, "--test-days", "1000"], r"no training .*--test-days 1000 of 0\.\d+ days takes all"),
+    ([*NAMED, "--test-days", "1e-15"], r"no test .*--test-days 1e-15 of 0\.\d+ days takes none"),
+    ([*NAMED, "--test-fraction", "0.99"], r"no training .*--test-fraction 0.99 of 6 .*give less"),
+    ([*NAMED, "--test-fraction", "0.01"], r"no test .*--test-fraction 0.01 of 6 .*give more"),
+    ([*NAMED, "--min-item-clicks", "999"], r"none has 2 clicks .*smaller --min-item-clicks$"),
+    ([*NAMED, "--max-session-clicks", "2"], "none has 2 to 2 .* or a larger --max-session-clicks"),
     ([*NAMED, "--min-session-clicks", "1"], "must be at least 2"),
     ([*CUT, "--gap", "soon"], "--gap soon is not a pause"),
     ([*CUT, "--gap", "0m"], "--gap 0m is not a pause"),
@@ -255,6 +262,16 @@ def test_bad_words(tmp_path: Path, words: list[str], message: str, rows: Any) ->
     (tmp_path / "log.csv").write_text(as_text(rows), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         converted(tmp_path / "log.csv", columns=words)
+
+
+def test_nothing_known_to_test(tmp_path: Path) -> None:
+    lines = [f"{n},{n // 4},{'new' if n >= 36 else n % 2}" for n in range(40)]
+    path = tmp_path / "log.csv"
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    words = ["--test-fraction", "0.1", "--min-item-clicks", "1"]
+    with pytest.raises(UserError, match="no test session is left: none has 2 clicks on items that"):
+        converted(path, *words)
+    assert b"new" in converted(path, *words, "--unseen-items", "keep")["log.test.inter"]
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,13 @@ def test_tmall_categories_come_from_the_user_log(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "out.item").read_text().splitlines()[1:] == ["0\t77", "1\t88"]
 
 
+def test_tmall_test_units_that_take_all(tmp_path: Path) -> None:
+    lines = ["ItemId\tSessionId\tTime", *(f"{n % 2}\t{n // 2}\t{n}" for n in range(400))]
+    (tmp_path / "dataset15.csv").write_text("\n".join(lines))
+    with pytest.raises(UserError, match="--test-units 999 of 398 units of Time takes all"):
+        main(["tmall", "--raw", str(tmp_path), "--test-units", "999", "--out", str(tmp_path / "o")])
+
+
 # ------------------------------------------------------------------------------ retailrocket
 
 VISITS = [str(1433221332117 + n * 3 * 86_400_000 // 2) for n in range(8)]
