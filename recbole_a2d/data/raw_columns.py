@@ -22,6 +22,7 @@ CODED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 MICROSECONDS = 1_000_000
 # What no atomic file can hold, see atomic_writing.
 UNUSABLE = "[\t\r\n\\x00]"
+WHAT_IS_UNUSABLE = {"\t": "a tab", "\r": "a line end", "\n": "a line end", "\0": "a NUL byte"}
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
@@ -59,7 +60,8 @@ def _name_problem(text: str) -> str | None:
 
 
 def _optional_problem(text: str) -> str | None:
-    return f"{text!r} holds a tab or line end" if re.search(UNUSABLE, text) else None
+    found = re.search(UNUSABLE, text)
+    return f"{text!r} holds {WHAT_IS_UNUSABLE[found[0]]}" if found else None
 
 
 def check_names(column: pyarrow.ChunkedArray, empty: bool) -> None:

@@ -152,7 +152,7 @@ FAULTS: dict[str, tuple[str | bytes, str]] = {
     "no number": ("x,,c\n", "line 4: b: a value is missing"),
     "word": ("x,one,c\n", "line 4: b: 'one' is not a number"),
     "tab": ("x\ty,1,c\n", r"line 4: a: 'x\\ty' holds a tab"),
-    "nul": ("x\0y,1,c\n", r"line 4: "),
+    "nul": ("x\0y,1,c\n", r"line 4: a: 'x\\x00y' holds a NUL byte;"),
     "bytes": (b"x\xff,1,c\n", "line 4: a: not UTF-8 text"),
     "quote": ('x,1,"c\n', "line 4: a double quote is never closed"),
 }
