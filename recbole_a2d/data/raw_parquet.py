@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-from pyarrow import parquet
+from pyarrow import parquet, types
 
 from recbole_a2d.data.parquet_columns import ParquetColumn, column_of
 from recbole_a2d.data.progress import row_counter
@@ -95,14 +95,27 @@ def _readers(
         if count != 1:
             raise UserError(
                 f"{path}: {'no' if not count else 'more than one'} column {name!r}; it has "
-                f"{shorten(schema.names)}"
+                f"{shorten(schema.names)}: {'rename all but one' if count else 'name one of these'}"
             )
         reader = column_of(role, schema.field(name).type)
         if reader is None:
             kind = schema.field(name).type
-            raise UserError(f"{path}: column {name!r} holds {kind}, which is no {role}")
+            raise UserError(
+                f"{path}: column {name!r} holds {kind}, which is no {role}: {_remedy(role, kind)}"
+            )
         readers[role] = reader
     return readers
+
+
+def _remedy(role: str, kind: pyarrow.DataType) -> str:
+    if role == "time":
+        return "save it as timestamps, dates, numbers since 1970 or ISO texts"
+    if types.is_floating(kind):
+        return (
+            "cast it to whole numbers or text (pandas makes doubles of whole numbers where one is "
+            "missing)"
+        )
+    return "cast it to whole numbers or text"
 
 
 def _batch_columns(

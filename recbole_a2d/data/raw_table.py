@@ -24,6 +24,7 @@ from recbole_a2d.errors import UserError
 
 DELIMITERS = ";,\t|"
 NOT_TEXT = re.compile("[\ud800-\udfff]")  # how rows_of gives bytes that are not UTF-8
+NOT_A_HEADER = re.compile("[\0-\x08\x0b-\x1f\ud800-\udfff]")
 
 CodeArray = NDArray[np.integer[Any]]
 Columns = dict[str, Any]  # a chunked dictionary array of Arrow, or floats; by column
@@ -133,9 +134,18 @@ def guess_delimiter(text: bytes) -> str:
 
 
 def find_columns(
-    path: Path, header: Sequence[str], spellings: Mapping[str, Sequence[str]]
+    path: Path,
+    header: Sequence[str],
+    spellings: Mapping[str, Sequence[str]],
+    remedy: str = "give the file as it was downloaded, or name the column so",
 ) -> dict[str, int]:
     """Place of each column by its accepted spellings.
+
+    Args:
+        path: of the file, for messages.
+        header: names of all columns.
+        spellings: accepted names of each wanted column.
+        remedy: what to do where one is missing.
 
     Raises:
         UserError: a column is missing or stands there twice.
@@ -144,9 +154,12 @@ def find_columns(
     for column, accepted in spellings.items():
         found = [place for place, name in enumerate(header) if name in accepted]
         if len(found) != 1:
+            if any(NOT_A_HEADER.search(name) for name in header):
+                remedy = "this is no text: export the log as delimited text or parquet"
             raise UserError(
                 f"{path}, line 1: {'no' if not found else 'more than one'} column "
-                f"{' or '.join(map(repr, accepted))}; the header is {shorten(list(header))}"
+                f"{' or '.join(map(repr, accepted))}; the header is {shorten(list(header))}: "
+                f"{'rename all but one' if found else remedy}"
             )
         places[column] = found[0]
     return places

@@ -219,7 +219,12 @@ def _layout(args: Namespace, columns: dict[str, str]) -> Layout:
     else:
         header = rows[0].fields
         first = rows[1].fields if len(rows) > 1 else []
-    places = find_columns(args.raw, header, {role: (name,) for role, name in columns.items()})
+    places = find_columns(
+        args.raw,
+        header,
+        {role: (name,) for role, name in columns.items()},
+        f"name one of these, or give the --delimiter if it is not {delimiter!r}",
+    )
     return Layout(
         kinds={role: _kind(role, first[places[role] : places[role] + 1]) for role in columns},
         places=places,

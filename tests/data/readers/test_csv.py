@@ -253,7 +253,10 @@ BAD_WORDS: list[tuple[list[str], str]] = [
         "max-session-clicks 3 must be at least 4",
     ),
     ([*NAMED, "--delimiter", "ab"], "must be one character"),
-    ([*NAMED, "--category", "kind"], "no column 'kind'; the header is"),
+    (
+        [*NAMED, "--category", "kind"],
+        r"no column 'kind'; the header is \[.*\]: name one of these, or give the --delimiter if",
+    ),
 ]
 
 
@@ -310,6 +313,33 @@ def test_parquet_faults(tmp_path: Path, rows: list[list[str]]) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match="truncated or not parquet"):
         converted(path)
+
+
+def test_parquet_columns_that_cannot_be_used(tmp_path: Path, rows: list[list[str]]) -> None:
+    path = tmp_path / "log.parquet"
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.assign(item=1.5, when=1).to_parquet(path)
-    with pytest.raises(UserError, match="column 'item' holds double, which is no item"):
+    with pytest.raises(UserError, match="'item' holds double, which is no item: cast .*pandas"):
         converted(path)
+    frame.assign(item=True, when=1).to_parquet(path)
+    with pytest.raises(UserError, match="'item' holds bool, which is no item: cast it .* text$"):
+        converted(path)
+    frame.assign(when=True).to_parquet(path)
+    with pytest.raises(UserError, match="'when' holds bool, which is no time: save it as"):
+        converted(path)
+    frame.to_parquet(path)
+    with pytest.raises(UserError, match=r"no column 'kind'; it has \[.*\]: name one of these"):
+        converted(path, "--category", "kind")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x14,a\n", b"\x89PNG\r\n", b"SQLite format 3\0\n"])
+def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.xlsx").write_bytes(content)
+    with pytest.raises(UserError, match="no column 'sid'; .*: this is no text: export the log"):
+        converted(tmp_path / "log.xlsx")
+
+
+def test_a_column_that_stands_twice(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("sid,sid,item,when\n")
+    with pytest.raises(UserError, match=r"more than one column 'sid'; .*: rename all but one"):
+        converted(tmp_path / "log.csv")
