@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     reader = READERS[args.source]
     try:
-        manifest = convert(reader, args)
+        manifest, found = convert(reader, args)
     except OSError as error:
         raise UserError(
             f"{error.filename or args.out}: {error.strerror or error}; nothing was changed: check "
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
             "changed: shorten the ids, or cut the log to fewer days"
         ) from error
     print(describe(manifest, args.out))
-    for warning in warnings(manifest):
+    for warning in [*found, *warnings(manifest)]:
         print(f"warning: {warning}", file=sys.stderr)
 
 
@@ -68,12 +68,17 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-def convert(reader: Reader, args: Namespace) -> Manifest:
-    """Read, split and write; completes ``args`` with the name and the folder."""
+def convert(reader: Reader, args: Namespace) -> tuple[Manifest, tuple[str, ...]]:
+    """Read, split and write; completes ``args`` with the name and the folder.
+
+    Returns:
+        What was written, and what the reader warns of.
+    """
     _check_raw(reader, args.raw)
     prefix_length = _prefix_length(args)
     args.name, args.out = target(reader, args.raw, args.name, args.out)
-    return write_atomic(args.out, reader.read(args), prefix_length)
+    log = reader.read(args)
+    return write_atomic(args.out, log, prefix_length), log.warnings
 
 
 def _check_raw(reader: Reader, raw: Path | None) -> None:

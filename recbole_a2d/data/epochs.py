@@ -1,4 +1,4 @@
-"""Numeric times of an unknown log to seconds since 1970."""
+"""Numeric times of an unknown log to seconds since 1970, and times that are hardly right."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from recbole_a2d.errors import UserError
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Above this many seconds (the year 5138) a time is taken for one of the next smaller unit.
 MOST_SECONDS = 1e11
+DAY = 86_400
+YEAR = 365.25 * DAY
+LONG_LOG = 10 * YEAR
 
 
 def epoch_seconds(table: RawTable, path: Path, unit: str) -> RawTable:
@@ -30,6 +33,23 @@ def epoch_seconds(table: RawTable, path: Path, unit: str) -> RawTable:
     time = table.numbers["time"]
     chosen = _guess(time, path) if unit == "auto" else unit
     return replace(table, numbers={**table.numbers, "time": time / UNITS[chosen]})
+
+
+def span_warnings(seconds: FloatArray) -> tuple[str, ...]:
+    """A warning where the clicks of a log lie further apart than a log is long."""
+    first, last = float(seconds.min()), float(seconds.max())
+    if last - first <= LONG_LOG:
+        return ()
+    return (
+        f"the clicks span {(last - first) / YEAR:,.4g} years, {_day(first)} to {_day(last)}: if a "
+        "time is wrong, correct it or leave out its row, see also --time-unit",
+    )
+
+
+def _day(seconds: float) -> str:
+    if abs(seconds) > 10 * MOST_SECONDS:
+        return f"{seconds:g} s"
+    return str(np.datetime64(int(seconds // DAY), "D"))
 
 
 def _guess(time: FloatArray, path: Path) -> str:

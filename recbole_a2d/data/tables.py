@@ -121,9 +121,11 @@ class ConvertedLog(SessionTables):
         source: name of the reader that made it.
         notes: remarks a user of the data set has to know.
         best: best reachable scores, where the source knows them (synthetic data).
+        warnings: what in the raw log may be wrong; said once, when it is converted.
     """
 
     name: str
     source: str
     notes: tuple[str, ...] = ()
     best: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()

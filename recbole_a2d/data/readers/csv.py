@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 
 import pyarrow
 
 from recbole_a2d.data.categories import training_categories
-from recbole_a2d.data.epochs import UNITS, epoch_seconds
+from recbole_a2d.data.epochs import UNITS, epoch_seconds, span_warnings
 from recbole_a2d.data.lineage import (
     DAY,
     Rules,
@@ -113,7 +114,7 @@ def read(args: Namespace) -> ConvertedLog:
         rules,
     )
     table.names["session"] = Names(codes, names)
-    return raw_log(
+    log = raw_log(
         args,
         READER.name,
         table,
@@ -124,6 +125,7 @@ def read(args: Namespace) -> ConvertedLog:
         f"From {args.raw.name}: clicks of a session in order of {rules.order}."
         + (f" A pause over {gap} starts a session." if args.user else ""),
     )
+    return replace(log, warnings=span_warnings(seconds))
 
 
 def _check_options(args: Namespace) -> None:

@@ -76,6 +76,7 @@ TIME_TEXTS: dict[str, Any] = {
     "us": lambda t: t + "000000",
     "ns": lambda t: t + "000000000",
     "float": lambda t: t + ".0",
+    "exponent": lambda t: f"{int(t):.9e}",
     "iso": iso,
     "iso with blank": lambda t: iso(t).replace("T", " "),
     "utc": lambda t: iso(t) + "Z",
@@ -203,6 +204,24 @@ def test_bad_times(tmp_path: Path, message: str) -> None:
     with pytest.raises(UserError, match=message):
         converted(path)
     assert not (tmp_path / "out").exists()
+
+
+SPANS = {
+    "": [1_600_000_000, 1_600_000_000 + 9 * 31_557_600],
+    "span 50.7 years, 1969-12-31 to 2020-09-13: if a time": [-5, 1_600_000_000],
+    "span 5.065e+04 years, 2020-09-13 to 1.6e+12 s: if a time": [1_600_000_000, 1_600_000_000_000],
+}
+
+
+@pytest.mark.parametrize("message", SPANS)
+def test_times_far_apart_are_warned_of(tmp_path: Path, message: str, capsys: Any) -> None:
+    path = tmp_path / "log.csv"
+    lines = [f"{time},{n // 2},{n % 2}" for n, time in enumerate(SPANS[message] * 20)]
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    converted(path, "--time-unit", "s")
+    spans = [line for line in capsys.readouterr().err.splitlines() if "span" in line]
+    assert len(spans) == bool(message)
+    assert all(line.startswith(f"warning: the clicks {message}") for line in spans)
 
 
 def test_a_unit_for_dates_is_refused(tmp_path: Path, rows: list[list[str]]) -> None:
