@@ -217,6 +217,14 @@ def test_every_reader_is_on_the_command_line(source: str, capsys: Any) -> None:
     assert source in build_parser().format_help()
 
 
+def test_help_says_what_the_cut_is_and_what_excludes_what(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main(["csv", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "exactly at the cut, which is the last date minus the test period" in shown
+    assert "excludes --test-fraction" in shown and "excludes --test-days" in shown
+
+
 def test_manifest_is_plain_json(raw: Path) -> None:
     main(["published", "--raw", str(raw)])
     manifest = json.loads(Path("dataset_atomic/tiny/tiny.json").read_text())

@@ -151,7 +151,8 @@ def add_rule_arguments(parser: ArgumentParser, rules: Rules) -> None:
         "--at-cut",
         choices=AT_CUT,
         default=rules.at_cut,
-        help=f"sessions dated exactly at the cut (default: {rules.at_cut})",
+        help="where sessions go that are dated exactly at the cut, which is the last date minus "
+        f"the test period (default: {rules.at_cut})",
     )
     parser.add_argument(
         "--unseen-items",

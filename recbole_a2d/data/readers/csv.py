@@ -64,11 +64,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="unit of times that are numbers since 1970 (default: by their size); other times "
         "are ISO 8601, UTC where they name no zone",
     )
-    parser.add_argument("--test-days", type=float, help="days before the last session to test on")
+    parser.add_argument(
+        "--test-days",
+        type=float,
+        help="test period: days before the last session to test on; excludes --test-fraction",
+    )
     parser.add_argument(
         "--test-fraction",
         type=float,
-        help=f"share of the sessions, the last by time, to test on (default: {TEST_FRACTION})",
+        help="share of the sessions, the last by time, to test on; excludes --test-days and has "
+        f"no --at-cut (default: {TEST_FRACTION})",
     )
     add_rule_arguments(parser, RULES)
     parser.set_defaults(at_cut=None)  # tells an option that was given from the default
