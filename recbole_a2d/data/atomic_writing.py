@@ -85,7 +85,7 @@ def write_prefixes(folder: Path, tables: SessionTables, length: int = PREFIX_LEN
 
 def _check_for_stock_recbole(tables: SessionTables, length: int) -> None:
     if length < 1:
-        raise UserError(f"prefix-length {length} must be at least 1")
+        raise UserError(f"--prefix-length {length} must be at least 1")
     for kind, tokens in _all_tokens(tables):
         for token in filter(NOT_FOR_STOCK_RECBOLE.fullmatch, tokens):
             raise UserError(

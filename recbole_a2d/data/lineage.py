@@ -95,21 +95,21 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.min_session_clicks < 2:
-            raise UserError("min-session-clicks must be at least 2: one click makes no row")
+            raise UserError("--min-session-clicks must be at least 2: one click makes no row")
         longest = self.max_session_clicks
         if longest is not None and longest < self.min_session_clicks:
             raise UserError(
-                f"max-session-clicks {longest} must be at least {self.min_session_clicks}, the "
+                f"--max-session-clicks {longest} must be at least {self.min_session_clicks}, the "
                 "length of the shortest sessions that are kept"
             )
         if self.min_item_clicks < 0:
             raise UserError(
-                f"min-item-clicks {self.min_item_clicks} must be at least 0, which keeps all items"
+                f"--min-item-clicks {self.min_item_clicks} must be at least 0 (keep all items)"
             )
         if not 0 < self.test_period < np.inf:
             raise UserError(f"the test period ({self.period.option}) must be above 0 and finite")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
-            raise UserError(f"test-fraction {self.test_fraction} must be above 0 and below 1")
+            raise UserError(f"--test-fraction {self.test_fraction} must be above 0 and below 1")
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def validation_start(n_sessions: int, fraction: float = VALID_FRACTION) -> int:
         UserError: the fraction is not in [0, 1), or too few sessions are there to cut.
     """
     if not 0 <= fraction < 1:
-        raise UserError(f"valid-fraction {fraction} must be at least 0 and below 1")
+        raise UserError(f"--valid-fraction {fraction} must be at least 0 and below 1")
     held_out = max(round(n_sessions * fraction), 1) if fraction else 0
     if held_out >= n_sessions:
         smaller = " or a smaller --valid-fraction" if n_sessions > 1 else ""  # one is the least

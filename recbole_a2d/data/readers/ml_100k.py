@@ -87,7 +87,7 @@ def user_sessions(path: Path, gap_seconds: float) -> tuple[Clicks, StringArray]:
         The sessions named ``user-number``, and the item tokens their codes index.
     """
     if not gap_seconds > 0:
-        raise UserError(f"gap-seconds {gap_seconds} must be above 0")
+        raise UserError(f"--gap-seconds {gap_seconds} must be above 0")
     table = read_columns(path, RATING_FIELDS)
     users, items = Names.of(table["user_id:token"]), Names.of(table["item_id:token"])
     time = table["timestamp:float"].to_numpy()
@@ -100,7 +100,7 @@ def user_sessions(path: Path, gap_seconds: float) -> tuple[Clicks, StringArray]:
 
 def _split_test(clicks: Clicks, fraction: float) -> tuple[Clicks, Clicks]:
     if not 0 < fraction < 1:
-        raise UserError(f"test-fraction {fraction} must be above 0 and below 1")
+        raise UserError(f"--test-fraction {fraction} must be above 0 and below 1")
     n_sessions = len(clicks.sessions)
     cut = n_sessions - round(n_sessions * fraction)
     return clicks.slice(0, cut), clicks.slice(cut, n_sessions)
