@@ -70,8 +70,7 @@ def run_experiment(
     experiment = Experiment(config, model, name, folder, command)
     if distributed.is_first():
         require_writable(results, "--results_dir")
-        require_writable(folder, "--checkpoint_dir")
-        note_data(folder, experiment.data.fingerprint())
+        require_writable(folder.parent, "--checkpoint_dir")
     record, ranks = experiment.run()
     if distributed.is_first():
         records.write_record(results, record, ranks)
@@ -217,6 +216,8 @@ class Experiment:
     ) -> tuple[float, dict[str, float]]:
         train = loader(dataset.train_rows, self.config, train=True)
         valid = loader(dataset.evaluation_rows, self.config, train=False) if validate else None
+        if distributed.is_first():
+            note_data(self.folder, self.data.fingerprint())
         best = trainer.fit(train, valid)
         self.history += [{"phase": trainer.phase} | asdict(e) for e in trainer.progress.history]
         return best

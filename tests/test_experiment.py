@@ -320,8 +320,11 @@ def test_data_without_categories_name_the_models_that_need_none(
     header, *lines = items.read_text().splitlines()
     items.write_text("\n".join([header, *(line.split("\t")[0] + "\t" for line in lines)]) + "\n")
     (bare / "bare.json").unlink()
+    places = {"results_dir": str(tmp_path / "results"), "checkpoint_dir": str(tmp_path / "saved")}
+    places |= {"data_path": str(bare.parent)}
     for model in ("A2DMTL", "MGS", "CLHHN"):
-        config = build_config(model, "bare", overrides={"data_path": str(bare.parent)})
+        config = build_config(model, "bare", overrides=places)
         with pytest.raises(UserError, match=f"{model} needs item categories") as caught:
             run_experiment(config, model)
         assert "GRU4Rec, STAMP" in str(caught.value) and "MGS," not in str(caught.value)
+    assert not [*(tmp_path / "results").iterdir(), *(tmp_path / "saved").iterdir()]
