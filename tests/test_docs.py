@@ -112,6 +112,9 @@ README_ROWS = {
         "A2D-MTL with memory and categories scored memory_learns=first_epoch"
     ),
     "the same `--variant with_memory_and_last`": "A2D-MTL with memory and last click",
+    "the same `--variant with_memory_categories_and_last`": (
+        "A2D-MTL with memory, categories scored and last click"
+    ),
     "the same `--variant with_memory_and_categories`": (
         "A2D-MTL with memory and categories scored"
     ),
