@@ -109,7 +109,9 @@ def check_settings(
             _check(key, value, kind)
     for key in FIXED:
         if settings.get(key) != defaults.get(key):
-            raise UserError(_refusal(key, settings[key], f"{defaults[key]}; nothing else is supported"))
+            raise UserError(
+                _refusal(key, settings[key], f"{defaults[key]}; nothing else is supported")
+            )
     for key, words in WORDS.items():
         if settings[key] not in words:
             raise UserError(_refusal(key, settings[key], f"one of: {', '.join(words)}"))
