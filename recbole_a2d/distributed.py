@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -38,6 +39,10 @@ from recbole_a2d.errors import UserError
 
 LARGE = 1 << 20
 """Numbers from which on a gradient is summed where it lies, without a copy."""
+
+
+OTHERS_MEET_IT_TOO = 5.0
+"""Seconds to wait for the others where one has met an error that all should meet."""
 
 
 class ProcessLost(UserError):
@@ -76,8 +81,9 @@ def joined() -> Iterator[None]:
         logging.disable(logging.WARNING)
     try:
         yield
+        wait_for_all()  # who leaves while others still write breaks their connections
     except UserError as error:
-        if not _first_to_tell(store, number):
+        if not _first_to_tell(store, number, size):
             raise SystemExit(2) from error
         raise
     finally:
@@ -85,11 +91,17 @@ def joined() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def _first_to_tell(store: dist.Store, number: int) -> bool:
+def _first_to_tell(store: dist.Store, number: int, size: int) -> bool:
+    """Whether this process is to tell an error; the one that keeps the store leaves last."""
     try:
-        return bool(store.compare_set("told", "", str(number)) == str(number).encode())
+        first = bool(store.compare_set("told", "", str(number)) == str(number).encode())
+        asked, patient = store.add("asked", 1), time.monotonic() + OTHERS_MEET_IT_TOO
+        while number == 0 and asked < size and time.monotonic() < patient:
+            time.sleep(0.02)
+            asked = store.add("asked", 0)
     except RuntimeError:  # whoever kept the store is gone, and cannot tell it either
         return True
+    return first
 
 
 def size() -> int:

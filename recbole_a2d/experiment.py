@@ -6,6 +6,8 @@ import logging
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from recbole_a2d.data.safe_write import require_writable
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.finished_runs import is_finished, note_data, record_path
+from recbole_a2d.lock import claimed, lock_of
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.run_names import new_name, standing_name
@@ -54,30 +57,45 @@ def run_experiment(
         command: for the record; by default the command line this process was started with.
 
     Raises:
-        UserError: the folders of results or checkpoints cannot be written to, the data set is
-            missing or damaged, does not fit the model, or is not the one
-            that an earlier run with these settings was made from.
+        UserError: another process trains this run, the folders of results or checkpoints cannot be
+            written to, the data set is missing or damaged, does not fit the model, or is not that
+            of an earlier run with these settings.
     """
     name = new_name(config, model) if fresh else standing_name(config, model)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
     path, finished = record_path(config, name), not fresh and is_finished(config, name)
     distributed.same_everywhere(finished, f"{results} must be one folder that all of them see")
-    if fresh:
-        _forget(folder)
-    elif finished:
+    if finished:
         logger.info("%s is finished already; --fresh runs it again", name)
         return records.read_record(path)
     experiment = Experiment(config, model, name, folder, command)
-    if distributed.is_first():
-        require_writable(results, "--results_dir")
-        require_writable(folder.parent, "--checkpoint_dir")
-    record, ranks = experiment.run()
-    if distributed.is_first():
-        records.write_record(results, record, ranks)
-        for phase in folder.glob("*/last.pt"):
-            phase.unlink()
+    with _claim(results, folder):
+        if fresh:
+            _forget(folder)
+        record, ranks = experiment.run()
+        if distributed.is_first():
+            records.write_record(results, record, ranks)
+            for phase in folder.glob("*/last.pt"):
+                phase.unlink()
     logger.info("record: %s", path)
     return record
+
+
+@contextmanager
+def _claim(results: Path, folder: Path) -> Iterator[None]:
+    """Have the run and its folders to itself; the first of several processes has it for all."""
+    if not distributed.is_first():
+        yield
+        return
+    require_writable(results, "--results_dir")
+    require_writable(folder.parent, "--checkpoint_dir")
+    with claimed(lock_of(folder.parent, folder.name)) as free:
+        if not free:
+            raise UserError(
+                f"{folder.name}: another process is at it; wait for it, or choose another "
+                "--checkpoint_dir"
+            )
+        yield
 
 
 def _forget(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import multiprocessing
 import os
 from pathlib import Path
@@ -20,6 +21,8 @@ from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import Diverged, UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import run_experiment
+from recbole_a2d.lock import lock_of
+from recbole_a2d.run_names import new_name
 from recbole_a2d.trainer import SessionTrainer, loader
 
 
@@ -241,6 +244,17 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(
     assert not list(tmp_path.rglob("*.pt"))
 
 
+def test_two_commands_do_not_train_the_same_run(shop_config: Any, tmp_path: Path) -> None:
+    config = shop_config("Pop")
+    lock = lock_of(tmp_path / "saved", new_name(config, "Pop"))
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process is at it"):
+            run_experiment(config, "Pop")
+    run_experiment(config, "Pop")
+
+
 def test_a_setting_that_recboles_model_refuses(shop_config: Any) -> None:
     with pytest.raises(UserError, match="SASRec: .*heads.*change the setting"):
         run_experiment(shop_config("SASRec", n_heads=7), "SASRec")
@@ -327,4 +341,4 @@ def test_data_without_categories_name_the_models_that_need_none(
         with pytest.raises(UserError, match=f"{model} needs item categories") as caught:
             run_experiment(config, model)
         assert "GRU4Rec, STAMP" in str(caught.value) and "MGS," not in str(caught.value)
-    assert not [*(tmp_path / "results").iterdir(), *(tmp_path / "saved").iterdir()]
+    assert not [*(tmp_path / "results").iterdir(), *(tmp_path / "saved").glob("bare-*")]

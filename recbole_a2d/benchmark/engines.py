@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.lock import claimed
 from recbole_a2d.benchmark.plan import Planned, record_paths
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
 from recbole_a2d.finished_runs import is_finished
+from recbole_a2d.lock import claimed, lock_of
 from recbole_a2d.ray_cluster import connected
 from recbole_a2d.run_names import standing_name
 
@@ -47,7 +47,7 @@ def run_cell(cell: Cell, command: str) -> Outcome:
     run = standing_name(config, cell.model)
     started = time.perf_counter()
     try:
-        with claimed(Path(config["checkpoint_dir"]) / ".locks" / run) as free:
+        with claimed(lock_of(Path(config["checkpoint_dir"]), run)) as free:
             if not free:
                 return Outcome(run, busy=True)
             record = _make_records(cell, config, run, command)

@@ -1,4 +1,4 @@
-"""A claim on a run, so that two benchmarks side by side never train the same cell."""
+"""A claim on a run, so that two commands side by side never train the same one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_held: set[Path] = set()
+"""What this process has claimed: a grid claims a cell, and the run of the cell does so again."""
+
+
+def lock_of(checkpoints: Path, run: str) -> Path:
+    """The file whose lock is the claim on a run."""
+    return checkpoints / ".locks" / run
+
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
@@ -14,6 +22,10 @@ def claimed(path: Path) -> Iterator[bool]:
 
     The system lets go of the lock when the process ends, however it ends.
     """
+    path = path.resolve()
+    if path in _held:
+        yield True
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
         try:
@@ -21,4 +33,8 @@ def claimed(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
-        yield True
+        _held.add(path)
+        try:
+            yield True
+        finally:
+            _held.remove(path)
