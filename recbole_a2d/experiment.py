@@ -25,7 +25,7 @@ from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.data.safe_write import require_writable
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
-from recbole_a2d.finished_runs import is_finished, note_data, record_path
+from recbole_a2d.finished_runs import cut_off, finished_record, note_data
 from recbole_a2d.lock import claimed, lock_of
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
@@ -63,11 +63,12 @@ def run_experiment(
     """
     name = new_name(config, model) if fresh else standing_name(config, model)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
-    path, finished = record_path(config, name), not fresh and is_finished(config, name)
-    distributed.same_everywhere(finished, f"{results} must be one folder that all of them see")
-    if finished:
+    finished = None if fresh else finished_record(config, name)
+    complaint = f"{results} must be one folder that all of them see"
+    distributed.same_everywhere(finished is not None, complaint)
+    if finished is not None:
         logger.info("%s is finished already; --fresh runs it again", name)
-        return records.read_record(path)
+        return finished
     experiment = Experiment(config, model, name, folder, command)
     with _claim(results, folder):
         if fresh:
@@ -75,9 +76,9 @@ def run_experiment(
         record, ranks = experiment.run()
         if distributed.is_first():
             records.write_record(results, record, ranks)
-            for phase in folder.glob("*/last.pt"):
-                phase.unlink()
-    logger.info("record: %s", path)
+            for state in cut_off(folder):
+                state.unlink()
+    logger.info("record: %s", records.record_path(results, name))
     return record
 
 

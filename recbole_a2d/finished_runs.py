@@ -10,36 +10,36 @@ from typing import Any
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import dataset_folder, fingerprint
 from recbole_a2d.data.safe_write import replaced_file
-from recbole_a2d.errors import UserError
-from recbole_a2d.records import read_record
+from recbole_a2d.errors import UserError, reason
+from recbole_a2d.records import Record, read_record, record_path
 
 _BEGUN = "begun.json"
 """In a run's folder of checkpoints: what its first epoch was trained on."""
 
 
-def record_path(config: Any, run: str) -> Path:
-    """Where the record of a run is or will be."""
-    return Path(config["results_dir"]) / "records" / f"{run}.json"
-
-
 def is_finished(config: Any, run: str) -> bool:
-    """Whether a run has its record; a later training of it (``--fresh``) that was cut off goes on.
+    """Whether :func:`finished_record` finds one; raises as it does."""
+    return finished_record(config, run) is not None
+
+
+def finished_record(config: Any, run: str) -> Record | None:
+    """Record of a run; None where a later training of it (``--fresh``) was cut off and goes on.
 
     Raises:
         UserError: the record was made from other data than the data set holds now.
     """
-    path = record_path(config, run)
-    if not path.exists() or was_cut_off(_checkpoints(config, run)):
-        return False
-    here = _fingerprint_here(config)
+    path = record_path(Path(config["results_dir"]), run)
+    if not path.exists() or cut_off(Path(config["checkpoint_dir"]) / run):
+        return None
+    record, here = read_record(path), _fingerprint_here(config)
     if here is not None:
-        _refuse_other_data(str(path), read_record(path).data_fingerprint, here)
-    return True
+        _refuse_other_data(str(path), record.data_fingerprint, here)
+    return record
 
 
-def was_cut_off(folder: Path) -> bool:
-    """Whether a training in this folder of checkpoints waits to go on."""
-    return any(True for _ in folder.glob("*/last.pt"))
+def cut_off(folder: Path) -> list[Path]:
+    """Last states of the phases of a run that wait to go on, in its folder of checkpoints."""
+    return sorted(folder.glob("*/last.pt"))
 
 
 def note_data(folder: Path, found: str) -> None:
@@ -53,7 +53,7 @@ def note_data(folder: Path, found: str) -> None:
         UserError: it was cut off and began on other data.
     """
     path = folder / _BEGUN
-    if path.exists() and was_cut_off(folder):
+    if path.exists() and cut_off(folder):
         _refuse_other_data(str(folder), _read(path), found)
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def _read(path: Path) -> str:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["data_fingerprint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); run with --fresh") from error
+        raise UserError(f"{path}: cannot be read ({reason(error)}); run with --fresh") from error
 
 
 def _refuse_other_data(what: str, made_of: str, here: str) -> None:
@@ -91,7 +91,3 @@ def _fingerprint_here(config: Any) -> str | None:
 def _fingerprint(folder: Path, state: tuple[tuple[str, int, int], ...]) -> str:
     """Of a folder whose files have these times and sizes: a grid asks it for every cell."""
     return fingerprint(read_atomic(folder))
-
-
-def _checkpoints(config: Any, run: str) -> Path:
-    return Path(config["checkpoint_dir"]) / run

@@ -31,6 +31,11 @@ def choose_precision(wish: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if wish == "bfloat16" else torch.float32
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """What records call a precision, one of :data:`CHOICES`."""
+    return str(dtype).removeprefix("torch.")
+
+
 @contextmanager
 def training_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
     """What :func:`large_products` of a training step on a processor are taken in, both passes."""

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
+from recbole_a2d.precision import precision_name
 
 _COMPARED = ("hit@20", "mrr@20", "ndcg@20")
 """Metrics that every record has."""
@@ -72,11 +73,16 @@ def run_name(model: str, dataset: str, variant: str, settings: Mapping[str, Any]
     return "-".join([*parts, digest])
 
 
+def record_path(folder: Path, run: str) -> Path:
+    """Where the record of a run is or will be, below a results folder."""
+    return folder / "records" / f"{run}.json"
+
+
 def write_record(folder: Path, record: Record, ranks: NDArray[np.int64]) -> Path:
     """Write ``records/RUN.json`` and ``ranks/RUN.npz`` below the results folder."""
     ranks_path = folder / "ranks" / f"{record.run}.npz"
     _write_beside(ranks_path, lambda stream: np.savez_compressed(stream, ranks=ranks.astype("i4")))
-    path = folder / "records" / f"{record.run}.json"
+    path = record_path(folder, record.run)
     text = json.dumps(asdict(record), indent=1, default=str) + "\n"
     _write_beside(path, lambda stream: stream.write(text.encode()))
     return path
@@ -94,7 +100,7 @@ def read_record(path: Path) -> Record:
         return Record(**content)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: not a result record of this version ({error}); "
+            f"{path}: not a result record of this version ({reason(error)}); "
             "restore the file, or delete it and run again"
         ) from error
 
@@ -124,6 +130,18 @@ def _type_of(annotation: str) -> tuple[type, ...]:
     return simple.get(annotation, (dict,) if annotation.startswith("dict") else (list,))
 
 
+def some_records(folder: Path) -> list[Record]:
+    """All records below a results folder.
+
+    Raises:
+        UserError: there are none, or one cannot be read.
+    """
+    found = list(read_records(folder))
+    if not found:
+        raise UserError(f"no records in {folder}/records; run a model first")
+    return found
+
+
 def read_records(folder: Path, names: str = "*") -> Iterator[Record]:
     """The records below a results folder whose names fit a pattern, by name."""
     for path in sorted((folder / "records").glob(f"{names}.json")):
@@ -151,7 +169,7 @@ def versions() -> dict[str, str]:
 def machine(threads: int, precision: torch.dtype | None = None) -> dict[str, Any]:
     """Processor, cores and threads, for the times in a record; what training multiplied in."""
     facts = {"processor": platform.machine(), "cores": os.cpu_count(), "threads": threads}
-    trained = {} if precision is None else {"precision": str(precision).removeprefix("torch.")}
+    trained = {} if precision is None else {"precision": precision_name(precision)}
     return facts | trained
 
 

@@ -19,7 +19,7 @@ from recbole_a2d.config import (
     plain_settings,
     read_model_yaml,
 )
-from recbole_a2d.records import Record, read_records, run_name
+from recbole_a2d.records import Record, read_records, record_path, run_name
 
 BEFORE = {
     "mix_own_items": False,
@@ -74,7 +74,7 @@ def standing_name(config: SessionConfig, model: str) -> str:
     The record may be older than a switch that is at what was done before it.
     """
     name, results = new_name(config, model), Path(config["results_dir"])
-    if (results / "records" / f"{name}.json").exists():
+    if record_path(results, name).exists():
         return name
     settings, alike = plain_settings(config), f"{name.rpartition('-')[0]}-*"
     older = [record.run for record in read_records(results, alike) if stands_for(record, settings)]

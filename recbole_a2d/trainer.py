@@ -25,7 +25,7 @@ from recbole_a2d.errors import Diverged, UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
-from recbole_a2d.precision import autocast, choose_precision, training_in
+from recbole_a2d.precision import autocast, choose_precision, precision_name, training_in
 from recbole_a2d.process import prepare_process
 from recbole_a2d.records import source_commit
 from recbole_a2d.scoring import score_parts
@@ -166,7 +166,7 @@ class SessionTrainer(Trainer):
             0.0,
             self.optimizer.param_groups[0]["lr"],
             commit=source_commit(),
-            precision=str(self.dtype).removeprefix("torch."),
+            precision=precision_name(self.dtype),
         )
         if valid_data is not None:
             result.valid = metrics_from_ranks(self.rank(valid_data), self.config["topk"])

@@ -215,9 +215,9 @@ class Group:
         kept = [
             entry
             for entry in self.entries
-            if not (
-                entry.variant == "full" and entry.changed and {k for k, _ in entry.changed} <= aside
-            )
+            if entry.variant != "full"
+            or not entry.changed
+            or not {key for key, _ in entry.changed} <= aside
         ]
         return sorted(kept, key=lambda entry: -entry.mean("mrr@20"))
 

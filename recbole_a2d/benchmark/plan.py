@@ -15,8 +15,8 @@ from recbole_a2d.benchmark.suites import PLACES, Cell
 from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import NOT_A_SETTING, SessionConfig
 from recbole_a2d.errors import UserError
-from recbole_a2d.finished_runs import is_finished
-from recbole_a2d.records import Record
+from recbole_a2d.finished_runs import cut_off, is_finished
+from recbole_a2d.records import Record, record_path
 from recbole_a2d.registry import title
 from recbole_a2d.run_names import standing_name
 
@@ -96,14 +96,14 @@ def yaml_word(value: Any) -> str:
 
 def record_paths(config: SessionConfig, run: str, orders: Sequence[str] = ()) -> list[Path]:
     """Where the record of a run and those of its further orders are or will be."""
-    folder = Path(config["results_dir"]) / "records"
-    return [folder / f"{name}.json" for name in (run, *(f"{run}-{o}_order" for o in orders))]
+    results = Path(config["results_dir"])
+    return [record_path(results, name) for name in (run, *(f"{run}-{o}_order" for o in orders))]
 
 
 def _progress(config: SessionConfig, run: str) -> tuple[int, float]:
     """Epochs and seconds of a run that was cut off, over its phases."""
     epochs, seconds = 0, 0.0
-    for path in (Path(config["checkpoint_dir"]) / run).glob("*/last.pt"):
+    for path in cut_off(Path(config["checkpoint_dir"]) / run):
         try:
             _, facts = load_checkpoint(path)
         except UserError:

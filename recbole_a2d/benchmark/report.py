@@ -28,7 +28,7 @@ from recbole_a2d.benchmark.side_by_side import (
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import read_records
+from recbole_a2d.records import some_records
 
 HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
@@ -65,9 +65,7 @@ def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic
     Raises:
         UserError: there are no records, or one cannot be read.
     """
-    records = list(read_records(folder))
-    if not records:
-        raise UserError(f"no records in {folder}/records; run a model first")
+    records = some_records(folder)
     statistics = Statistics(folder, data_path)
     groups = comparable(records)
     parts = [*paper_parts(groups, statistics), *dataset_parts(groups, statistics)]

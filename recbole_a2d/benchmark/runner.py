@@ -117,7 +117,7 @@ def run_benchmark(request: Request) -> list[Outcome]:
         UserError: wrong settings (before anything ran), or cells that failed (after all ran).
     """
     cells = _cells(request)
-    for cell in {cell.dataset: cell for cell in cells}.values():
+    for cell in _one_a_dataset(cells):
         dataset_folder(cell.config())
     planned = plan(cells, _records(cells))
     print(plan_text(planned), flush=True)
@@ -158,10 +158,14 @@ def _records(cells: Sequence[Cell]) -> list[Record]:
     return [record for folder in sorted(folders) for record in read_records(Path(folder))]
 
 
+def _one_a_dataset(cells: Sequence[Cell]) -> list[Cell]:
+    return list({cell.dataset: cell for cell in cells}.values())
+
+
 def _measure_label_shares(cells: Sequence[Cell]) -> None:
     from recbole_a2d.benchmark.leak import write_label_shares
 
-    for cell in {cell.dataset: cell for cell in cells}.values():
+    for cell in _one_a_dataset(cells):
         logger.info("%s: how often a neighbour holds the answer by chance", cell.dataset)
         write_label_shares(cell.config())
 

@@ -20,7 +20,7 @@ from recbole_a2d.benchmark.side_by_side import (
 )
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import Record, read_records
+from recbole_a2d.records import Record, some_records
 
 __all__ = ["comparable", "main", "markdown_table", "paper_tables"]
 
@@ -60,9 +60,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _records(folder: Path, dataset: str | None) -> list[Record]:
-    every = list(read_records(folder))
-    if not every:
-        raise UserError(f"no records in {folder}/records; run a model first")
+    every = some_records(folder)
     chosen = [record for record in every if dataset in (None, record.dataset)]
     if not chosen:
         known = ", ".join(sorted({record.dataset for record in every}))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 
 
 @contextmanager
@@ -58,8 +58,9 @@ def require_writable(folder: Path, option: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        told = error.strerror or error
-        raise UserError(f"{folder}: cannot be written to ({told}); choose {option}") from error
+        raise UserError(
+            f"{folder}: cannot be written to ({reason(error)}); choose {option}"
+        ) from error
 
 
 def restore_former(folder: Path) -> None:
