@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from recbole_a2d.errors import UserError, reason
+from recbole_a2d.safe_write import replaced_file
 
 FORMAT = 1
 ADVICE = "delete it or run with --fresh"
@@ -20,14 +20,9 @@ ADVICE = "delete it or run with --fresh"
 
 def save_checkpoint(path: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write nested dicts of tensors and JSON facts to one file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = {"format": FORMAT, "facts": json.dumps(facts), "tensors": tensors}
-    try:
+    with replaced_file(path) as beside:
         torch.save(content, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, advice: str = ADVICE) -> tuple[dict[str, Any], dict[str, Any]]:

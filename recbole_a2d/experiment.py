@@ -22,7 +22,6 @@ from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
-from recbole_a2d.data.safe_write import require_writable
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.finished_runs import cut_off, finished_record, note_data
@@ -30,6 +29,7 @@ from recbole_a2d.lock import claimed, lock_of
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.run_names import new_name, standing_name
+from recbole_a2d.safe_write import require_writable
 from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 

@@ -6,9 +6,9 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.explain import ExplainedClick, Explanation, NearSession
+from recbole_a2d.safe_write import replaced_file
 
 STYLE = """
 :root{--ink:#1f2430;--soft:#6b7280;--line:#e3e6ec;--fill:#2f6fde;--pale:#dbe7fb;--back:#fff}
@@ -58,7 +58,6 @@ def write_page(path: Path, explanations: Sequence[Explanation]) -> Path:
         f"<title>Why these items</title><style>{STYLE}</style><body>{sections}</body></html>\n"
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(path) as beside:
             beside.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -9,9 +9,9 @@ from typing import Any
 
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import dataset_folder, fingerprint
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.records import Record, read_record, record_path
+from recbole_a2d.safe_write import replaced_file
 
 _BEGUN = "begun.json"
 """In a run's folder of checkpoints: what its first epoch was trained on."""
@@ -56,7 +56,6 @@ def note_data(folder: Path, found: str) -> None:
     if path.exists() and cut_off(folder):
         _refuse_other_data(str(folder), _read(path), found)
         return
-    folder.mkdir(parents=True, exist_ok=True)
     with replaced_file(path) as beside:
         beside.write_text(json.dumps({"data_fingerprint": found}) + "\n", encoding="utf-8")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_a2d.command_line import OneLineParser
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.recommend import Recommendation, Recommender
 from recbole_a2d.recommend_input import as_delimiter, as_line, ids_of, read_sessions
+from recbole_a2d.safe_write import replaced_file
 
 if TYPE_CHECKING:
     from recbole_a2d.explain import Explanation
@@ -204,7 +204,6 @@ def _write(args: Namespace, lines: Iterator[str], lists: int) -> None:
             print(line)
         return
     try:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(args.out) as path, path.open("w", encoding="utf-8") as stream:
             stream.writelines(f"{line}\n" for line in lines)
     except OSError as error:

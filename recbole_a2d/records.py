@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.precision import precision_name
+from recbole_a2d.safe_write import replaced_file
 
 _COMPARED = ("hit@20", "mrr@20", "ndcg@20")
 """Metrics that every record has."""
@@ -78,13 +79,18 @@ def record_path(folder: Path, run: str) -> Path:
     return folder / "records" / f"{run}.json"
 
 
+def _ranks_path(folder: Path, run: str) -> Path:
+    return folder / "ranks" / f"{run}.npz"
+
+
 def write_record(folder: Path, record: Record, ranks: NDArray[np.int64]) -> Path:
     """Write ``records/RUN.json`` and ``ranks/RUN.npz`` below the results folder."""
-    ranks_path = folder / "ranks" / f"{record.run}.npz"
-    _write_beside(ranks_path, lambda stream: np.savez_compressed(stream, ranks=ranks.astype("i4")))
-    path = record_path(folder, record.run)
-    text = json.dumps(asdict(record), indent=1, default=str) + "\n"
-    _write_beside(path, lambda stream: stream.write(text.encode()))
+    path, ranks_path = record_path(folder, record.run), _ranks_path(folder, record.run)
+    with replaced_file(ranks_path) as beside, beside.open("wb") as stream:
+        np.savez_compressed(stream, ranks=ranks.astype("i4"))
+    with replaced_file(path) as beside:
+        text = json.dumps(asdict(record), indent=1, default=str) + "\n"
+        beside.write_text(text, encoding="utf-8")
     return path
 
 
@@ -150,7 +156,7 @@ def read_records(folder: Path, names: str = "*") -> Iterator[Record]:
 
 def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
     """Rank of each test row's target of a run, in row order; 0 is a miss by definition."""
-    path = folder / "ranks" / f"{run}.npz"
+    path = _ranks_path(folder, run)
     try:
         with np.load(path, allow_pickle=False) as content:
             ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
@@ -198,14 +204,3 @@ def _git(folder: Path, *words: str) -> str:
         ["git", "-C", str(folder), *words], check=True, capture_output=True, text=True, timeout=20
     )
     return done.stdout.strip()
-
-
-def _write_beside(path: Path, write: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as stream:
-            write(stream)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -30,11 +30,11 @@ from recbole_a2d import records
 from recbole_a2d.checkpoint import load_checkpoint, save_checkpoint
 from recbole_a2d.config import SessionConfig, plain_settings
 from recbole_a2d.data.dataset import SessionDataset, StringArray
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.registry import model_class
 from recbole_a2d.run_names import completed
+from recbole_a2d.safe_write import replaced_file
 
 FORMAT = 1
 WEIGHTS, DATA, FACTS = "best.pt", "data.npz", "run.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recbole_a2d import cli
-from recbole_a2d.data.safe_write import replaced_file
+from recbole_a2d.safe_write import replaced_file
 
 HOSTILE_IDS = ["../../up", "/etc/x", "..", "a/b", "C:\\x", "$(touch up)", "`touch up`", "%2e%2e"]
 HOSTILE_YAML = """
@@ -86,7 +86,7 @@ def test_links_left_in_a_folder_are_not_written_through(inside: Path) -> None:
     victim = inside / "victim"
     victim.write_text("mine")
     folder = Path("dataset_atomic/toy")
-    (folder / ".toy.json.new").symlink_to(victim)
+    (folder / f".toy.json.{os.getpid()}.new").symlink_to(victim)
     (folder / "toy.extra").symlink_to(victim)
     for path in (folder / "toy.json", folder / "toy.extra"):
         with replaced_file(path) as fresh:

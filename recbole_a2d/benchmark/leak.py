@@ -33,11 +33,11 @@ from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.data.progress import progress
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.session_bank import TrainingSessionBank, session_means
+from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.trainer import SessionTrainer
 
 BATCH = 100
@@ -147,7 +147,6 @@ def write_label_shares(config: Any) -> Path:
         "commit": records.source_commit(),
         "shares": label_shares(data.final, neighbors),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     with replaced_file(path) as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path

@@ -26,9 +26,9 @@ from recbole_a2d.benchmark.side_by_side import (
     table3_rows,
 )
 from recbole_a2d.command_line import split_pairs
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import some_records
+from recbole_a2d.safe_write import replaced_file
 
 HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
@@ -142,6 +142,5 @@ def _intro(groups: Sequence[Group], count: int) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_file(path) as beside:
         beside.write_text(text, encoding="utf-8")

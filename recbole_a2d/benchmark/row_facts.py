@@ -11,9 +11,9 @@ import numpy as np
 
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import replaced_file
 
 logger = logging.getLogger("recbole_a2d")
 
@@ -60,7 +60,6 @@ def row_facts(results: Path, dataset: str, fingerprint: str, data_path: Path) ->
     if data is None:
         return None
     facts = facts_of(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = {field.name: getattr(facts, field.name).astype("i4") for field in fields(facts)}
     with replaced_file(path) as beside, beside.open("wb") as stream:
         np.savez_compressed(stream, **columns)

@@ -11,7 +11,6 @@ import pyarrow
 
 from recbole_a2d.data.columns import read_columns
 from recbole_a2d.data.manifest import Manifest, check_files, read_manifest
-from recbole_a2d.data.safe_write import restore_former
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.data.tables import (
     CLICK_FIELDS,
@@ -24,6 +23,7 @@ from recbole_a2d.data.tables import (
     StringArray,
 )
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import restore_former
 
 
 @dataclass(frozen=True, kw_only=True)

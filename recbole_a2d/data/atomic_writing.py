@@ -12,7 +12,6 @@ import pyarrow
 from pyarrow import compute
 
 from recbole_a2d.data.manifest import Manifest, describe, file_hash, write_manifest
-from recbole_a2d.data.safe_write import replaced_file, replaced_folder
 from recbole_a2d.data.tables import (
     CLICK_FIELDS,
     ITEM_FIELDS,
@@ -25,6 +24,7 @@ from recbole_a2d.data.tables import (
     StringArray,
 )
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import replaced_file, replaced_folder
 
 CLICKS_PER_WRITE = 1_000_000
 PREFIX_LENGTH = 50

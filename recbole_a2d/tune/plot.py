@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as graph
 from plotly.offline import get_plotlyjs
 
-from recbole_a2d.data.safe_write import replaced_file
+from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.tune.space import Parameter, SearchSpace
 from recbole_a2d.tune.trial import STOPPED, Trial
 

@@ -16,8 +16,8 @@ import yaml
 from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import AtomicTables, read_atomic
 from recbole_a2d.data.phases import dataset_folder
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.tune.plot import write_plot
 from recbole_a2d.tune.space import SearchSpace, Settings
 from recbole_a2d.tune.trial import DONE, RUNNING, STOPPED, Task, Trial, without_test

@@ -12,11 +12,11 @@ from pathlib import Path
 from recbole_a2d.config import SessionConfig, build_config
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.data.phases import ExperimentData
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
 from recbole_a2d.registry import model_class
+from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
 from recbole_a2d.tune.space import Settings
 
@@ -104,7 +104,6 @@ class Task:
     def write(self, trial: Trial) -> None:
         """Write the record of a trial, whole or not at all."""
         path = self.path(trial.number)
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(path) as beside:
             beside.write_text(json.dumps(asdict(trial), indent=1) + "\n", encoding="utf-8")
 

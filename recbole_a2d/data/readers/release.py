@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from recbole_a2d.data.readers.plain_pickle import MAX_BYTES, read_plain_pickle
 from recbole_a2d.data.readers.prefix_rows import rebuild_sessions
-from recbole_a2d.data.safe_write import replaced_file
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.data.tables import StringArray
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import replaced_file
 
 PICKLES = ("all_train_seq.txt", "test.txt", "category.txt")
 TEXTS = ("train_sessions.txt", "test_sessions.txt", "categories.txt")

@@ -13,8 +13,8 @@ import pytest
 
 from recbole_a2d.convert import main
 from recbole_a2d.data.atomic import read_atomic
-from recbole_a2d.data.safe_write import replaced_file, replaced_folder, restore_former
 from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import replaced_file, replaced_folder, restore_former
 
 
 def names(folder: Path) -> list[str]:
@@ -100,27 +100,39 @@ def test_a_replaced_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_file_that_two_processes_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    with replaced_file(path) as slow:
+        slow.write_text("slow")
+        monkeypatch.setattr(os, "getpid", lambda: 0)
+        with replaced_file(path) as quick:
+            quick.write_text("quick")
+        assert path.read_text() == "quick"
+    assert path.read_text() == "slow"
+    assert names(path.parent) == ["a.txt"]
+
+
 # ------------------------------------------------------------------ a conversion that is killed
 
 ROWS = [f"{n // 3},{n},{n % 5}\n" for n in range(300)]
 KILL_WHEN_CALLED = """
     import os, signal, sys
     from recbole_a2d import convert
-    from recbole_a2d.data import {module}
-    real, left = {module}.{name}, [{calls}]
+    import recbole_a2d.{module} as module
+    real, left = module.{name}, [{calls}]
     def killed(*args, **options):
         left[0] -= 1
         if left[0] < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **options)
-    {module}.{name} = killed
+    module.{name} = killed
     convert.main(sys.argv[1:])
 """
 POINTS = [
-    ("atomic_writing", "_write_clicks", 0),
-    ("atomic_writing", "_write_clicks", 2),
-    ("atomic_writing", "_write_items", 0),
-    ("atomic_writing", "write_manifest", 0),
+    ("data.atomic_writing", "_write_clicks", 0),
+    ("data.atomic_writing", "_write_clicks", 2),
+    ("data.atomic_writing", "_write_items", 0),
+    ("data.atomic_writing", "write_manifest", 0),
     ("safe_write", "_swap", 0),
     ("safe_write", "os.rename", 0),
     ("safe_write", "os.rename", 1),

@@ -37,8 +37,13 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which then takes the place of ``path`` in one step."""
-    fresh = path.with_name(f".{path.name}.new")
+    """Give a path to write to, which then takes the place of ``path`` in one step.
+
+    Missing folders are made. The path is the process's own: of several that write the file at
+    once, the last one wins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)  # a link left there would lead the writing elsewhere
     try:
         yield fresh
