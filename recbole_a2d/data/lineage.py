@@ -127,8 +127,14 @@ class Rules:
         return time if self.order == "time" else None
 
 
-def add_rule_arguments(parser: ArgumentParser, rules: Rules) -> None:
-    """Options for what stays, with a reader's own defaults."""
+def add_rule_arguments(parser: ArgumentParser, rules: Rules, at_cut: str | None = None) -> None:
+    """Options for what stays, with a reader's own defaults.
+
+    Args:
+        parser: that gets them.
+        rules: the defaults.
+        at_cut: in words, where the reader itself settles what happens there; it is None then.
+    """
     parser.add_argument(
         "--min-item-clicks",
         type=int,
@@ -150,9 +156,9 @@ def add_rule_arguments(parser: ArgumentParser, rules: Rules) -> None:
     parser.add_argument(
         "--at-cut",
         choices=AT_CUT,
-        default=rules.at_cut,
+        default=None if at_cut else rules.at_cut,
         help="where sessions go that are dated exactly at the cut, which is the last date minus "
-        f"the test period (default: {rules.at_cut})",
+        f"the test period (default: {at_cut or rules.at_cut})",
     )
     parser.add_argument(
         "--unseen-items",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,12 @@ ACTIONS = {"click": "0", "cart": "1", "purchase": "2", "favourite": "3"}
 LAST_SESSION = 120_000
 TEST_UNITS = 100.0
 MAX_CLICKS = 40
+TEST_DAYS = 1.0
+FORM_OPTIONS: dict[str, dict[str, Any]] = {
+    SESSIONS: {"last_session": LAST_SESSION, "user_log": None, "test_units": TEST_UNITS},
+    USER_LOG: {"actions": "click", "test_days": TEST_DAYS},
+}
+"""Options that one form alone has, with their defaults."""
 SESSION_SPELLINGS = {"session": ("SessionId",), "item": ("ItemId",), "time": ("Time",)}
 LOG_SPELLINGS = {
     "user": ("user_id",),
@@ -67,7 +74,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--last-session",
         type=int,
-        default=LAST_SESSION,
         help=f"{SESSIONS}: keep SessionId up to this one, 0 for all (default: {LAST_SESSION})",
     )
     parser.add_argument(
@@ -78,24 +84,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--actions",
-        default="click",
         help=f"{USER_LOG}: actions that count as clicks, of {', '.join(ACTIONS)} (default: click)",
     )
     parser.add_argument(
         "--test-units",
         type=float,
-        default=TEST_UNITS,
         help=f"{SESSIONS}: units of Time before the last one to test on (default: {TEST_UNITS:g})",
     )
     parser.add_argument(
         "--test-days",
         type=float,
-        default=1.0,
-        help=f"{USER_LOG}: days before the last one to test on (default: 1, the last day)",
+        help=f"{USER_LOG}: days before the last one to test on "
+        f"(default: {TEST_DAYS:g}, the last day)",
     )
-    add_rule_arguments(parser, RULES)
     # At a cut by days a whole day lies: November 11, the day the log was taken for.
-    parser.set_defaults(at_cut=None)
+    add_rule_arguments(parser, RULES, at_cut=f"drop, for {USER_LOG} train")
     add_row_arguments(parser)
 
 
@@ -103,13 +106,27 @@ def read(args: Namespace) -> ConvertedLog:
     """Read either form.
 
     Raises:
-        UserError: the file is missing, broken or of neither form, or the rules leave nothing.
+        UserError: the file is missing, broken or of neither form, an option is of the other form,
+            or the rules leave nothing.
     """
     path = find_optional(args.raw, [SESSIONS]) or find_optional(args.raw, [USER_LOG])
     if path is None:
         raise UserError(f"{args.raw} holds neither {SESSIONS} nor {USER_LOG}, plain, .gz or .zip")
     header = read_first_rows(path)[0].fields
-    return _read_sessions(path, args) if "SessionId" in header else _read_user_log(path, args)
+    form = SESSIONS if "SessionId" in header else USER_LOG
+    _settle_options(args, path, form)
+    return _read_sessions(path, args) if form == SESSIONS else _read_user_log(path, args)
+
+
+def _settle_options(args: Namespace, path: Path, form: str) -> None:
+    """Put in the defaults of options that were not given; refuse given ones of the other form."""
+    for owner, options in FORM_OPTIONS.items():
+        for key, default in options.items():
+            if getattr(args, key) is None:
+                setattr(args, key, default)
+            elif owner != form:
+                option = "--" + key.replace("_", "-")
+                raise UserError(f"{option} is for {owner}, and {path} is like {form}; leave it out")
 
 
 # ------------------------------------------------------------------------------ dataset15.csv

@@ -260,6 +260,26 @@ def test_tmall_test_units_that_take_all(tmp_path: Path) -> None:
         main(["tmall", "--raw", str(tmp_path), "--test-units", "999", "--out", str(tmp_path / "o")])
 
 
+@pytest.mark.parametrize(
+    ("columns", "words", "told"),
+    [
+        (["ItemId", "SessionId", "Time"], ["--actions", "click"], "--actions is for user_log_for"),
+        (["ItemId", "SessionId", "Time"], ["--test-days", "1"], "--test-days is for user_log_for"),
+        (LOG_HEADER, ["--last-session", "0"], "--last-session is for dataset15.csv"),
+        (LOG_HEADER, ["--user-log", "log.csv"], "--user-log is for dataset15.csv"),
+        (LOG_HEADER, ["--test-units", "100"], "--test-units is for dataset15.csv"),
+    ],
+)
+def test_tmall_options_of_the_other_form(
+    tmp_path: Path, columns: list[str], words: list[str], told: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(",".join(columns) + "\n")
+    with pytest.raises(UserError, match=told):
+        main(["tmall", "--raw", str(path), "--out", str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out").exists()
+
+
 # ------------------------------------------------------------------------------ retailrocket
 
 VISITS = [str(1433221332117 + n * 3 * 86_400_000 // 2) for n in range(8)]
