@@ -104,7 +104,9 @@ def category_sessions(sessions: Sessions, category_of_item: IntArray) -> Session
     return Sessions(category_of_item[sessions.items], sessions.offsets)
 
 
-def own_transition_counts(rows: PrefixRows, direction: str = "out") -> IntArray:
+def own_transition_counts(
+    rows: PrefixRows, direction: str = "out", *, keep_self: bool = False
+) -> IntArray:
     """What each row's session itself adds to the edge last click -> target, ``[rows]``.
 
     Subtracting it leaves what the OTHER training sessions know of that edge: the item graph would
@@ -112,7 +114,7 @@ def own_transition_counts(rows: PrefixRows, direction: str = "out") -> IntArray:
 
     Args:
         rows: training rows.
-        direction: as for :func:`count_transitions`.
+        direction, keep_self: as for :func:`count_transitions`.
     """
     session, items = rows.sessions.session_of_click, rows.sessions.items
     nodes = int(items.max(initial=0)) + 1
@@ -128,4 +130,5 @@ def own_transition_counts(rows: PrefixRows, direction: str = "out") -> IntArray:
     last, targets = items[rows.end - 1], items[rows.end]
     ways = {"out": [(last, targets)], "in": [(targets, last)]}
     ways["both"] = [*ways["out"], *ways["in"]]
-    return np.sum([count(*way) for way in ways[direction]], axis=0, dtype=np.int64)
+    found = np.sum([count(*way) for way in ways[direction]], axis=0, dtype=np.int64)
+    return found if keep_self else np.where(last == targets, 0, found)

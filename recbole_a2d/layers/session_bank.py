@@ -82,11 +82,13 @@ class TrainingSessionBank(nn.Module):
 
     def forward(self, queries: Tensor, own_session: Tensor | None = None) -> Tensor:
         """Mix of the nearest sessions: queries ``[B, D]``, own_session ``[B]`` -> ``[B, D]``."""
-        return mix_neighbors(queries, self.means[self.nearest(queries, own_session)])
+        nearest = self.nearest(queries, own_session)
+        allowed = None if own_session is None else nearest != own_session.unsqueeze(1)
+        return mix_neighbors(queries, self.means[nearest], allowed)
 
     @torch.no_grad()
     def nearest(self, queries: Tensor, own_session: Tensor | None = None) -> Tensor:
-        """Indices of the nearest sessions by cosine, ``[B, R]``; the own one left out."""
+        """Indices of the nearest sessions by cosine, ``[B, R]``; the own one comes last of all."""
         similarity = queries.to(self.directions.dtype) @ self.directions.T
         if own_session is not None:
             similarity.scatter_(1, own_session.unsqueeze(1), -torch.inf)

@@ -67,7 +67,11 @@ class A2DMTL(SequentialRecommender):
             self.merge = nn.Linear(2 * self.dim, self.dim)
         self.item_graph = parts.item_graph_encoder(config, dataset)
         if self.item_graph is not None and config["graph_exclude_self"]:
-            own = own_transition_counts(dataset.train_rows, config["graph_direction"])
+            own = own_transition_counts(
+                dataset.train_rows,
+                config["graph_direction"],
+                keep_self=config["keep_self_transitions"],
+            )
             self.register_buffer("own_counts", torch.from_numpy(own), persistent=False)
         self.reader = parts.session_reader(config, dataset)
         self.with_last = None
@@ -153,7 +157,8 @@ class A2DMTL(SequentialRecommender):
         if self.with_last is not None:
             session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
         if self.bank is not None:
-            session = session + self._neighbors(interaction, masked_mean(clicks, mask))
+            met = self.dropout(table.rows(prefixes)) if self._bank_without_graph else clicks
+            session = session + self._neighbors(interaction, masked_mean(met, mask))
         states = (session,) if view is None else (session, view.state)
         mixed = None
         if self.answers is not None:
@@ -206,7 +211,18 @@ class A2DMTL(SequentialRecommender):
         self._ranking_tables = self._kept_clicks = None
         self._memory_learns = epoch == 0 or self.switches["memory_learns"] == "always"
         if isinstance(self.bank, TrainingSessionBank):
-            self.bank.refresh(self.item_vectors())
+            initial = self._bank_without_graph
+            table = self.item_table(self.category_table()) if initial else self.item_vectors()
+            self.bank.refresh(table)
+
+    @property
+    def _bank_without_graph(self) -> bool:
+        """Whether sessions are compared and mixed by initial item vectors.
+
+        Other sessions hold a row's last click too. Seen through the graph it would bring along the
+        row's target, by the edge that ``graph_exclude_self`` leaves out of the row's own clicks.
+        """
+        return bool(self.switches["graph_exclude_self"])
 
     @torch.no_grad()
     def item_vectors(self, chunk: int = 8192) -> Tensor:

@@ -63,15 +63,16 @@ def test_strongest_neighbors(lists: list[list[int]], limit: int | None) -> None:
 
 
 @settings(deadline=None)
-@given(lists_of_items, st.sampled_from(["out", "in", "both"]))
-def test_own_transitions(lists: list[list[int]], direction: str) -> None:
+@given(lists_of_items, st.sampled_from(["out", "in", "both"]), st.booleans())
+def test_own_transitions(lists: list[list[int]], direction: str, keep_self: bool) -> None:
     rows = PrefixRows.of(Sessions.from_lists(lists), 50)
-    own = own_transition_counts(rows, direction)
+    own = own_transition_counts(rows, direction, keep_self=keep_self)
     expected = []
     for clicks in lists:
-        of_session = naive_counts([[1 + item for item in clicks]], direction, True)
+        of_session = naive_counts([[1 + item for item in clicks]], direction, keep_self)
         expected += [
-            of_session[1 + clicks[end - 1], 1 + clicks[end]] for end in range(1, len(clicks))
+            of_session.get((1 + clicks[end - 1], 1 + clicks[end]), 0)
+            for end in range(1, len(clicks))
         ]
     assert own.tolist() == expected
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from recbole_a2d.data.graphs import count_transitions, own_transition_counts, strongest_neighbors
 from recbole_a2d.data.rows import PrefixRows
@@ -14,10 +16,10 @@ LISTS = [[1, 2, 1, 3], [1, 2], [2, 4, 2]]
 SESSIONS = Sessions.from_lists(LISTS)
 
 
-def encoder(sessions: Sessions = SESSIONS) -> ItemGraphEncoder:
+def encoder(sessions: Sessions = SESSIONS, limit: int = 3) -> ItemGraphEncoder:
     torch.manual_seed(4)
-    made = ItemGraphEncoder(5, strongest_neighbors(count_transitions(sessions, 5), 3))
-    return made
+    graph = strongest_neighbors(count_transitions(sessions, 5), limit + 1)
+    return ItemGraphEncoder(5, graph)
 
 
 def table() -> ItemVectors:
@@ -33,14 +35,21 @@ def test_clicks_are_their_items_vectors() -> None:
     torch.testing.assert_close(clicks, every[prefixes])
 
 
-def test_own_edge_is_counted_without_the_own_session() -> None:
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 4), min_size=2, max_size=6), min_size=1, max_size=8),
+    st.integers(1, 3),
+)
+@example(LISTS, 3)
+def test_own_edge_is_counted_without_the_own_session(lists: list[list[int]], limit: int) -> None:
     """Each training row sees the graph that its own session's steps to the target never made."""
-    made, vectors, rows = encoder(), table(), PrefixRows.of(SESSIONS, 50)
+    sessions = Sessions.from_lists(lists)
+    made, vectors, rows = encoder(sessions, limit), table(), PrefixRows.of(sessions, 50)
     own = torch.from_numpy(own_transition_counts(rows))
     for row in range(len(rows)):
         batch = rows.batch(torch.tensor([row]).numpy())
         last, target = int(batch["item_id_list"][0, -1]), int(batch["item_id"][0])
-        without = encoder(_without(int(rows.session[row]), last, target))
+        without = encoder(_without(lists, int(rows.session[row]), last, target), limit)
         found = made(
             vectors, batch["item_id_list"], batch["item_length"], batch["item_id"], own[[row]]
         )
@@ -50,10 +59,10 @@ def test_own_edge_is_counted_without_the_own_session() -> None:
                 torch.testing.assert_close(found[0, place], expected)
 
 
-def _without(session: int, last: int, target: int) -> Sessions:
+def _without(lists: list[list[int]], session: int, last: int, target: int) -> Sessions:
     """The sessions with one session's steps last -> target taken apart."""
     parts: list[list[int]] = []
-    for number, clicks in enumerate(LISTS):
+    for number, clicks in enumerate(lists):
         parts.append([clicks[0]])
         for before, after in zip(clicks, clicks[1:], strict=False):
             if number == session and (before, after) == (last, target):

@@ -38,6 +38,13 @@ def test_own_session_is_left_out() -> None:
     torch.testing.assert_close(bank(query, torch.tensor([1])), bank.means[:1])
 
 
+def test_own_session_is_left_out_where_there_are_few() -> None:
+    bank = TrainingSessionBank(ITEMS, OFFSETS, dim=2, neighbors=3)
+    bank.refresh(VECTORS)
+    others = mix_neighbors(VECTORS[2:3], bank.means[[0, 2]].unsqueeze(0))
+    torch.testing.assert_close(bank(VECTORS[2:3], torch.tensor([1])), others)
+
+
 def test_bank_survives_save_and_load() -> None:
     bank, other = (TrainingSessionBank(ITEMS, OFFSETS, dim=2, neighbors=2) for _ in range(2))
     bank.refresh(VECTORS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
+from torch import Tensor
 
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
@@ -90,19 +91,47 @@ def test_without_category_part_no_category_enters(build: Any, checks: Any) -> No
     assert (before - checks.scores(full, checks.prefixes)).abs().max() > 1e-3
 
 
-def test_training_row_does_not_see_its_own_edge(build: Any) -> None:
-    """A transition that one session alone makes must not reach that session's row."""
-    sessions = Sessions.from_lists([[0, 1], [2, 3], [1, 2], [3, 0]])
+@pytest.fixture
+def one_edge_each() -> SessionDataset:
+    """Sessions that begin alike: every transition, and every target, is of one of them alone."""
+    sessions = Sessions.from_lists([[0, 1], [0, 2], [0, 3]])
     tokens = np.array(list("abcd"), dtype=object)
     names = np.array(["x"], dtype=object)
-    data = SessionDataset.from_codes("tiny", sessions, sessions, tokens, np.zeros(4, int), names)
-    row = data.train_rows.batch(np.array([0]))
-    target = int(row["item_id"][0])
+    return SessionDataset.from_codes("tiny", sessions, sessions, tokens, np.zeros(4, int), names)
+
+
+@pytest.mark.parametrize("direction", ["out", "both"])
+@pytest.mark.parametrize("bank", ["none", "train", "batch_masked", "batch_leaky"])
+def test_training_row_does_not_see_its_own_edge(
+    build: Any, one_edge_each: SessionDataset, bank: str, direction: str
+) -> None:
+    """A transition that one session alone makes must not reach that session's row."""
     for exclude, reaches in ((True, False), (False, True)):
-        model = build(data, graph_exclude_self=exclude, dropout=0.0, categories="none")
-        model.train()
-        model.encode(row, None, ItemVectors(model.item_table(None))).session.sum().backward()
-        assert bool(model.item_embedding.weight.grad[target].any()) is reaches
+        model = build(
+            one_edge_each,
+            graph_exclude_self=exclude,
+            graph_direction=direction,
+            session_bank=bank,
+            bank_neighbors=2,
+            dropout=0.0,
+            embedding_dropout=0.0,
+            categories="none",
+        )
+        found = _session_vectors(model.train(), move=None), _session_vectors(model, move=0)
+        assert bool((found[0][0] != found[1][0]).any()) is reaches
+
+
+def _session_vectors(model: A2DMTL, move: int | None) -> Tensor:
+    """Those of all training rows, after the target of one was moved by 1 and back."""
+    batch = model.train_rows.batch(np.arange(len(model.train_rows)))
+    weight = model.item_embedding.weight.data
+    before = weight.clone()
+    if move is not None:
+        weight[batch["item_id"][move]] += 1
+    model.on_epoch_start(1)
+    found = model.encode(batch, None, ItemVectors(model.item_table(None))).session.detach()
+    weight.copy_(before)
+    return found
 
 
 def test_leaky_bank_depends_on_its_batch_and_says_so(
