@@ -21,7 +21,7 @@ from recbole_a2d.distributed import own_gpu, size
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
-from recbole_a2d.setting_rules import check_settings, told_kinds
+from recbole_a2d.setting_rules import check_settings, told_kinds, whole_numbers
 from recbole_a2d.yaml_files import read_yaml
 
 SECTIONS = ("per_dataset", "per_preset")
@@ -85,8 +85,9 @@ def build_config(
     own = _own_settings(model, dataset, _merge(values for _, values in given))
     for where, values in given:
         refuse_unknown(values, set(own) | IN_USE, where)
-    settings = own | _merge(values for _, values in given)
-    check_settings(settings, own, _kinds(model))
+    kinds = _kinds(model)
+    settings = whole_numbers(own | _merge(values for _, values in given), kinds)
+    check_settings(settings, own, kinds)
     check_own = getattr(chosen_class, "check_settings", None)
     if check_own is not None:
         check_own(settings)

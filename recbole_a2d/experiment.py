@@ -116,8 +116,8 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
     needs_categories = getattr(chosen, "uses_categories", False) and config["categories"] != "none"
     if needs_categories:
         require_categories(model, dataset)
-    torch.manual_seed(int(config["seed"]))
-    np.random.seed(int(config["seed"]))
+    torch.manual_seed(config["seed"])
+    np.random.seed(config["seed"])
     return _built(chosen, model, config, dataset)
 
 

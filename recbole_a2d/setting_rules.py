@@ -59,13 +59,15 @@ _BOUNDED = {
     Bounds(1): "epochs stopping_step train_batch_size eval_batch_size embedding_size hidden_size "
     "MAX_ITEM_LIST_LENGTH graph_score_size mixture_size item_neighbors bank_neighbors",
     Bounds(0): "stopping_min_steps lr_step weight_decay train_candidates category_layers "
-    "category_weight",
-    Bounds(0, open_low=True): "learning_rate lr_decay score_scale",
+    "category_weight contrast_weight graph_weight reg_weight recency",
+    Bounds(0, open_low=True): "learning_rate lr_decay score_scale temperature contrast_temperature "
+    "pool_power",
     Bounds(0, 1, open_low=True): "train_fraction",
+    Bounds(0, 1): "beta_logit last_click_weight weight",
     Bounds(0, 2**32 - 1): "seed",
 }
 BOUNDS = {key: bounds for bounds, keys in _BOUNDED.items() for key in keys.split()}
-"""Of numbers that all models share or that A2D-MTL has; other models look at theirs themselves."""
+"""Of numbers with a meaning of their own; models look at their counts themselves."""
 
 FIXED = (
     *("metrics", "eval_args", "repeatable", "loss_type"),
@@ -88,6 +90,15 @@ TABLE_CUTOFF = 20
 def told_kinds(path: Path) -> dict[str, str]:
     """Kinds of the keys of a yaml file, by the comments behind them."""
     return dict(_TOLD.findall(path.read_text(encoding="utf-8")))
+
+
+def whole_numbers(settings: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """The settings, with whole numbers that came as floats, as from a search, made whole."""
+
+    def whole(key: str, value: Any) -> bool:
+        return kinds.get(key) == "int" and isinstance(value, float) and value.is_integer()
+
+    return {k: int(value) if whole(k, value) else value for k, value in settings.items()}
 
 
 def check_settings(
@@ -122,8 +133,6 @@ def check_settings(
 def _check(key: str, value: Any, kind: str) -> None:
     types, told = _KINDS[kind]
     bounds = _bounds(key)
-    if kind == "int" and isinstance(value, float) and value.is_integer():
-        value = int(value)  # a search gives whole numbers as floats
     right = isinstance(value, types) and (kind == "bool" or not isinstance(value, bool))
     if right and kind in ("int", "float"):
         right = bounds.hold(value)

@@ -93,8 +93,8 @@ class SessionTrainer(Trainer):
         self.learner = config["learner"]
         self.learning_rate = float(config["learning_rate"])
         self.weight_decay = float(config["weight_decay"])
-        self.epochs = int(config["epochs"])
-        self.stopping_step = int(config["stopping_step"])
+        self.epochs = config["epochs"]
+        self.stopping_step = config["stopping_step"]
         self.stopping_min_steps = int(config["stopping_min_steps"] or 0)
         self.clip_grad_norm = config["clip_grad_norm"]
         self.valid_metric = config["valid_metric"].lower()
@@ -368,4 +368,4 @@ def loader(rows: PrefixRows, config: Any, *, train: bool) -> PrefixLoader:
     """The loader that a run uses for these rows."""
     size = config["train_batch_size"] if train else config["eval_batch_size"]
     share = distributed.rank(), distributed.size()
-    return PrefixLoader(rows, int(size), shuffle=train, seed=int(config["seed"]), share=share)
+    return PrefixLoader(rows, size, shuffle=train, seed=config["seed"], share=share)

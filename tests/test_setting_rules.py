@@ -89,6 +89,37 @@ def test_right_value_is_taken(key: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "key", "value"),
+    [
+        ("AttenMixer", "pool_power", 0),
+        ("MiaSRec", "temperature", 0),
+        ("MiaSRec", "beta_logit", 3.0),
+        ("CORE", "temperature", -0.1),
+        ("MGS", "contrast_temperature", 0),
+        ("MGS", "last_click_weight", 1.5),
+        ("MTD", "recency", -1.0),
+        ("GCSAN", "weight", 2),
+    ],
+)
+def test_wrong_value_of_another_model_is_named(model: str, key: str, value: float) -> None:
+    with pytest.raises(UserError, match=rf"^{key} is .*; it must be "):
+        build_config(model, "shop", overrides={key: value})
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        *(("A2DMTL", key) for key in ("embedding_size", "mixture_size", "graph_score_size")),
+        *(("A2DMTL", key) for key in ("category_layers", "item_neighbors", "epochs")),
+        ("MSGIFSR", "heads"),
+    ],
+)
+def test_a_whole_number_may_come_as_a_float(model: str, key: str) -> None:
+    config = build_config(model, "shop", overrides={key: 4.0})
+    assert config[key] == 4 and isinstance(config[key], int)
+
+
+@pytest.mark.parametrize(
     ("key", "model", "told"),
     [
         ("eval_step", "A2DMTL", "RecBole has it, but it changes nothing here"),

@@ -135,7 +135,7 @@ def write_label_shares(config: Any) -> Path:
     data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
     folder = Path(config["results_dir"]) / "leak"
     path = folder / f"{config['dataset']}-{data.fingerprint()}.json"
-    neighbors = int(config["bank_neighbors"])
+    neighbors = config["bank_neighbors"]
     known = read_label_shares(folder.parent, str(config["dataset"]), data.fingerprint())
     if known is not None and known["neighbors"] == neighbors:
         return path

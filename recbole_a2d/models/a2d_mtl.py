@@ -53,7 +53,7 @@ class A2DMTL(SequentialRecommender):
         super().__init__(config, dataset)
         check_switches(config)
         self.switches = config
-        self.dim = int(config["embedding_size"])
+        self.dim = config["embedding_size"]
         # The loss itself can divide the item vectors by their lengths, in fewer passes.
         self.unit_items = (config["score"], config["loss"]) == ("cosine", "ce") and (
             config["category_scores"] != "prior"

@@ -37,7 +37,7 @@ def category_encoder(config: Any, dataset: SessionDataset) -> CategoryEncoder | 
         return None
     sessions = category_sessions(dataset.train, dataset.category_of_item)
     return CategoryEncoder(
-        _dim(config),
+        config["embedding_size"],
         _transitions(config, sessions, dataset.n_categories),
         layers=config["category_layers"],
         gate=config["gate"],
@@ -53,7 +53,7 @@ def item_graph_encoder(config: Any, dataset: SessionDataset) -> ItemGraphEncoder
         return None
     edges = _transitions(config, dataset.train, dataset.n_items)
     return ItemGraphEncoder(
-        _dim(config),
+        config["embedding_size"],
         strongest_neighbors(edges, config["item_neighbors"] + 1),
         residual=config["item_residual"],
         score_size=config["graph_score_size"],
@@ -65,7 +65,7 @@ def session_reader(config: Any, dataset: SessionDataset) -> SessionReader | None
     if config["intra"] == "mean":
         return None
     return SessionReader(
-        _dim(config),
+        config["embedding_size"],
         categories=config["categories"] == "graph",
         adaptive=config["sparsity"] == "adaptive",
         position_count=dataset.max_length + 1 if config["item_position"] else 0,
@@ -82,7 +82,7 @@ def session_bank(config: Any, dataset: SessionDataset) -> TrainingSessionBank | 
     if mode == "train":
         items = torch.from_numpy(dataset.train.items)
         offsets = torch.from_numpy(dataset.train.offsets)
-        return TrainingSessionBank(items, offsets, _dim(config), neighbors)
+        return TrainingSessionBank(items, offsets, config["embedding_size"], neighbors)
     if mode == "batch_leaky":
         getLogger("recbole_a2d").warning(
             "session_bank=batch_leaky shows test rows their own answers; it exists for "
@@ -106,7 +106,7 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
         return None
     views = 2 if categories else 1
     mixture = AnswerMixture(
-        _dim(config),
+        config["embedding_size"],
         config["mixture_size"],
         parts,
         clicks=views,
@@ -126,7 +126,7 @@ def memory(config: Any, dataset: SessionDataset) -> Memory | None:
     if config["memory"] in ("votes", "both"):
         evidence.append(SessionVotes(dataset.train, dataset.n_items))
     vectors = 3 if config["categories"] == "graph" else 2
-    return Memory(evidence, vectors * _dim(config), int(config["mixture_size"]))
+    return Memory(evidence, vectors * config["embedding_size"], config["mixture_size"])
 
 
 def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler | None:
@@ -134,11 +134,6 @@ def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler 
     if not config["train_candidates"]:
         return None
     return CandidateSampler(_item_counts(dataset), whole_number(config, "train_candidates", 1))
-
-
-def _dim(config: Any) -> int:
-    """A search may give a whole number as a float."""
-    return int(config["embedding_size"])
 
 
 def _item_counts(dataset: SessionDataset) -> Tensor:
