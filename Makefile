@@ -12,11 +12,12 @@ help:
 	@echo "make bench  speed against the floor and against stock RecBole, side by side"
 	@echo "make lint   ruff and mypy"
 
-# torch first and by its exact version: a plain 'torch' may bring gigabytes of GPU libraries.
+# torch first and by its exact version. Where its default build brings gigabytes of GPU libraries,
+# TORCH_PIP="--index-url URL" names the index of PyTorch's builds for processors.
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=23'
-	$(BIN)/pip install --quiet $$(grep '^torch==' constraints.txt)
+	$(BIN)/pip install --quiet $(TORCH_PIP) $$(grep '^torch==' constraints.txt)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

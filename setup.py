@@ -12,7 +12,8 @@ setup(
     description="A2D-MTL and its rivals for session-based recommendation, on RecBole",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    python_requires=">=3.10,<3.12",
+    # RecBole's pin of Ray has no wheel for 3.12, the pins of constraints.txt have none for 3.10.
+    python_requires=">=3.11,<3.12",
     packages=[
         *find_packages(include=["recbole_a2d", "recbole_a2d.*"]),
         "recbole_a2d.properties",

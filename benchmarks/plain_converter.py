@@ -10,12 +10,12 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 DAY = 86_400.0
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Click = tuple[str, float]  # item, time
 Session = tuple[str, list[Click]]
 
@@ -43,7 +43,7 @@ def rows(path: Path, names: list[str] | None = None, delimiter: str = ",") -> It
 def seconds(text: str) -> float:
     """ISO time to seconds since 1970, exactly to the microsecond; UTC without a zone."""
     time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return (time - EPOCH) // timedelta(microseconds=1) / 1_000_000
 
 

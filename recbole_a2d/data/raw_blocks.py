@@ -13,7 +13,6 @@ from recbole_a2d.errors import UserError
 MAX_ROW_BYTES = 1 << 26
 UTF8_MARK = b"\xef\xbb\xbf"
 OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-NUL_STAND_IN = "\udc00"  # the csv reader of Python 3.10 takes no NUL; no decoded byte is this one
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def rows_of(block: Block, delimiter: str) -> Iterator[Row]:
     """
     lines = block.text.splitlines(keepends=True)
     reader = csv.reader(
-        (line.decode("utf-8", "surrogateescape").replace("\0", NUL_STAND_IN) for line in lines),
+        (line.decode("utf-8", "surrogateescape") for line in lines),
         delimiter=delimiter,
         quoting=csv.QUOTE_MINIMAL if block.quoted else csv.QUOTE_NONE,
     )
@@ -111,8 +110,7 @@ def rows_of(block: Block, delimiter: str) -> Iterator[Row]:
         if fields:
             first = block.first_line + start
             last = block.first_line + stop - 1
-            values = [field.replace(NUL_STAND_IN, "\0") for field in fields]
-            yield Row(first, last, b"".join(lines[start:stop]), values)
+            yield Row(first, last, b"".join(lines[start:stop]), fields)
         start = stop
 
 

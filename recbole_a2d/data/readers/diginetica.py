@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from recbole_a2d.data.lineage import (
@@ -43,7 +43,7 @@ def _day_seconds(text: str) -> float:
     if len(text) != len("2016-05-09"):
         raise ValueError
     day = date.fromisoformat(text)
-    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 DATES: Kind = looked_up(_day_seconds, "a date like 2016-05-09")

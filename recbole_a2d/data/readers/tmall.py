@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ LOG_SPELLINGS = {
 def _day_seconds(text: str) -> float:
     if not (text.isascii() and text.isdecimal() and 3 <= len(text) <= 4):
         raise ValueError
-    day = datetime(YEAR, int(text[:-2]), int(text[-2:]), tzinfo=timezone.utc)
+    day = datetime(YEAR, int(text[:-2]), int(text[-2:]), tzinfo=UTC)
     return day.timestamp()
 
 
@@ -237,7 +237,7 @@ def _with_sessions(table: RawTable) -> RawTable:
     day_codes, days = pd.factorize(table.numbers["day"])
     pairs = users.codes.astype(np.int64) * len(days) + day_codes
     codes, distinct = pd.factorize(pairs)
-    texts = [datetime.fromtimestamp(day, timezone.utc).strftime("%m%d") for day in days.tolist()]
+    texts = [datetime.fromtimestamp(day, UTC).strftime("%m%d") for day in days.tolist()]
     names = compute.binary_join_element_wise(
         users.names.take(array(distinct // len(days))),
         array(texts, string()).take(array(distinct % len(days))),
