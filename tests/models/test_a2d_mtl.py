@@ -11,6 +11,7 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
+from recbole_a2d.config import read_model_yaml
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
@@ -50,7 +51,7 @@ def test_mixture_and_printed_loss_do_not_meet(build: Any) -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), EVERY_SWITCH)
-def test_every_switch_runs_and_differs(
+def test_every_switch_runs(
     key: str, value: Any, build: Any, checks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the printed loss knows one softmax, not a mixture
@@ -63,6 +64,47 @@ def test_every_switch_runs_and_differs(
     checks.same_in_parts(model, monkeypatch)
 
 
+DEFAULTS = read_model_yaml("A2DMTL") | {"mix_own_items": False}
+BESIDE: dict[str, dict[str, Any]] = {
+    "memory_learns": {"memory": "both"},
+    "bank_neighbors": {"session_bank": "train"},
+}
+"""What a switch needs to have anything to do."""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [pair for pair in EVERY_SWITCH if DEFAULTS[pair[0]] != pair[1]]
+)
+def test_every_switch_differs(key: str, value: Any, build: Any, checks: Any) -> None:
+    """With the same weights, wherever both have them, a step's loss or gradient is another one."""
+    beside = {"mix_own_items": False} | BESIDE.get(key, {})
+    plain, switched = (build(_with_repeats(), **beside | change) for change in ({}, {key: value}))
+    _copy_weights(plain, switched)
+    found = []
+    for model in (plain, switched):
+        model.on_epoch_start(1)
+        gradients = checks.gradients(model)
+        found.append(torch.cat([gradients[n].flatten() for n in sorted(gradients)]))
+    assert len(found[0]) != len(found[1]) or not torch.allclose(*found, rtol=1e-3)
+
+
+def _with_repeats() -> SessionDataset:
+    """Walks on a ring of 20 items that click some items twice in a row."""
+    random = np.random.default_rng(0)
+    walks = [np.repeat((random.integers(20) + np.arange(4)) % 20, [1, 2, 1, 1]) for _ in range(100)]
+    sessions = Sessions.from_lists([list(range(20)), *walks])
+    tokens = np.array([f"item-{number}" for number in range(20)], dtype=object)
+    names = np.array(list("abcde"), dtype=object)
+    return SessionDataset.from_codes("ring", sessions, sessions, tokens, np.arange(20) % 5, names)
+
+
+def _copy_weights(source: A2DMTL, target: A2DMTL) -> None:
+    known = dict(source.named_parameters())
+    for name, parameter in target.named_parameters():
+        if name in known and known[name].shape == parameter.shape:
+            parameter.data.copy_(known[name].data)
+
+
 VARIANTS = sorted(path.stem for path in (properties_folder() / "variant").glob("*.yaml"))
 
 
@@ -70,8 +112,7 @@ VARIANTS = sorted(path.stem for path in (properties_folder() / "variant").glob("
 def test_every_variant_trains(variant: str, build: Any, checks: Any) -> None:
     path = properties_folder() / "variant" / f"{variant}.yaml"
     model = build(**({"session_bank": "train"} | yaml.safe_load(path.read_text())))
-    unused = [] if variant != "wo_spa" else ["category.embedding.weight"]
-    checks.gradients_reach_all(model, unused)
+    checks.gradients_reach_all(model)
 
 
 def test_unknown_word_of_a_switch_is_refused(build: Any) -> None:
@@ -167,6 +208,25 @@ def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> Non
     report = build().eval().diagnostics(tiny_batch(checks.prefixes))
     assert set(report) == {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
     assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"categories": "none", "category_scores": "joined"}, "add --category_scores=none"),
+        ({"categories": "merged", "category_scores": "prior"}, "add --category_scores=none"),
+        (
+            {"categories": "none", "attention_values": "item_category"},
+            "add --attention_values=item",
+        ),
+        ({"intra": "mean", "attention_values": "initial_item"}, "add --attention_values=item"),
+        ({"score_table": "graph", "graph_direction": "in"}, "add --score_table=initial"),
+        ({"score_table": "graph", "graph_direction": "both"}, "add --score_table=initial"),
+    ],
+)
+def test_switches_that_do_not_go_together(build: Any, changes: dict[str, str], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        build(**changes)
 
 
 def test_sampled_candidates_need_the_initial_table(build: Any) -> None:

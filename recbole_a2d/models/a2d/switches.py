@@ -24,6 +24,13 @@ SWITCHES = {
     "loss": ("ce", "bce_softmax"),
 }
 """Keys of the model that take one of a few words."""
+NO_GRAPH = ("none", "merged")
+IDLE = (
+    ("category_scores", "none", ("sum", "prior", "joined"), "categories", NO_GRAPH),
+    ("attention_values", "item", ("item_category",), "categories", NO_GRAPH),
+    ("attention_values", "item", ("item_category", "initial_item"), "intra", ("mean",)),
+)
+"""A key, its plain word, words that change nothing where another key has one of some words."""
 
 
 def check_switches(config: Any) -> None:
@@ -42,6 +49,30 @@ def check_switches(config: Any) -> None:
         raise UserError(f"loss bce_softmax knows one softmax only: add {' '.join(mixed)}")
     if config["train_candidates"]:
         _check_sampling(config)
+    _check_idle(config)
+    _check_own_edges(config)
+
+
+def _check_idle(config: Any) -> None:
+    """Refuse a switch that another one leaves without anything to do."""
+    for key, plain, words, other, without in IDLE:
+        if config[key] in words and config[other] in without:
+            raise UserError(
+                f"{key} '{config[key]}' does nothing with {other} '{config[other]}': "
+                f"add --{key}={plain}, or change {other}"
+            )
+
+
+def _check_own_edges(config: Any) -> None:
+    """Candidates are seen through the whole graph: none may lead back to a row's last click."""
+    back = config["graph_direction"] != "out"
+    through = config["item_graph"] and config["score_table"] == "graph"
+    if config["graph_exclude_self"] and back and through:
+        raise UserError(
+            f"score_table 'graph' with graph_direction '{config['graph_direction']}' shows a "
+            "training row its last click beside its target: add --score_table=initial, "
+            "--graph_direction=out or --graph_exclude_self=false"
+        )
 
 
 def _check_sampling(config: Any) -> None:
