@@ -50,7 +50,7 @@ def candidates(
     now: IntArray,
     per_item: int | None = None,
 ) -> Neighbors:
-    """Every training session that shares an item with a prefix.
+    """Every training session before a prefix that shares an item with it.
 
     Args:
         index: the training sessions.
@@ -61,7 +61,7 @@ def candidates(
     """
     last = clicks.last_occurrences()
     weight = rule.click_weight(last.position, last.length[last.row])
-    click, entry = _matches(index, last, per_item)
+    click, entry = _matches(index, last, now, per_item)
     row, session = last.row[click], index.session[entry]
     # Runs of one (row, session), in each the prefix's most recent shared item last.
     starts, lasts = runs(row * max(index.sessions, 1) + session)
@@ -76,12 +76,12 @@ def candidates(
 
 
 def _matches(
-    index: SessionIndex, last: KnownClicks, per_item: int | None
+    index: SessionIndex, last: KnownClicks, now: IntArray, per_item: int | None
 ) -> tuple[IntArray, IntArray]:
     """All (prefix click, session entry) pairs on one item, by prefix, session, position."""
-    counts = index.most_recent(last.item, per_item)
+    starts, counts = index.most_recent(last.item, now[last.row], per_item)
     click = np.repeat(np.arange(len(last.item)), counts)
-    entry = index.by_item[expand(index.of_item[last.item + 1] - counts, counts)]
+    entry = index.by_item[expand(starts, counts)]
     candidate = last.row[click] * max(index.sessions, 1) + index.session[entry]
     order = np.argsort(candidate * (int(last.position.max(initial=0)) + 1) + last.position[click])
     return click[order], entry[order]

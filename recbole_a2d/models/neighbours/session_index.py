@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -65,10 +66,29 @@ class SessionIndex:
         """Sessions that hold each item, shape ``[n_items]``."""
         return np.diff(self.of_item)
 
-    def most_recent(self, item: IntArray, limit: int | None) -> IntArray:
-        """How many sessions hold each item, at most ``limit`` (None = no limit); ``[n] -> [n]``."""
-        counts = self.of_item[item + 1] - self.of_item[item]
-        return counts if limit is None else np.minimum(counts, limit)
+    def most_recent(
+        self, item: IntArray, now: IntArray, limit: int | None
+    ) -> tuple[IntArray, IntArray]:
+        """Where the sessions before a time that hold an item stand in ``by_item``.
+
+        Args:
+            item: items, ``[n]``.
+            now: times, as ranks among the sessions, ``[n]``.
+            limit: at most so many, the most recent ones; None = no limit.
+
+        Returns:
+            The first place and the number of places, ``[n]`` each.
+        """
+        stops = np.searchsorted(self._item_and_session, item * (self.sessions + 1) + now)
+        counts = stops - self.of_item[item]
+        if limit is not None:
+            counts = np.minimum(counts, limit)
+        return stops - counts, counts
+
+    @cached_property
+    def _item_and_session(self) -> IntArray:
+        """One number for the item and the session of each place of ``by_item``, ascending."""
+        return self.item[self.by_item] * (self.sessions + 1) + self.session[self.by_item]
 
     def inverse_frequency(self) -> FloatArray:
         """``log(sessions / sessions holding the item)``, 0 for items never seen; ``[n_items]``."""

@@ -64,28 +64,29 @@ class SessionKNN(Scorer):
                 rank is the row's time, and only sessions before it vote. None = the prefixes
                 come after all training sessions.
         """
-        # An older session of an item cannot be in a sample of the most recent ones that share
-        # any item, unless those come after the row.
-        per_item = (self.sample_size or None) if own_session is None else None
         now = np.full(clicks.rows, self.index.sessions) if own_session is None else own_session
         parts = [
-            self._votes(clicks.slice(start, stop), now[start:stop], per_item)
-            for start, stop in self._chunks(clicks, per_item)
+            self._votes(clicks.slice(start, stop), now[start:stop])
+            for start, stop in self._chunks(clicks, now)
         ]
         return sparse.vstack(parts, format="csr")
 
-    def _chunks(self, clicks: KnownClicks, per_item: int | None) -> Iterator[tuple[int, int]]:
+    @property
+    def _per_item(self) -> int | None:
+        """No older session of an item is in a sample of the most recent that share any item."""
+        return self.sample_size or None
+
+    def _chunks(self, clicks: KnownClicks, now: IntArray) -> Iterator[tuple[int, int]]:
         """Row ranges that keep the number of matches, and so the memory, in bounds."""
-        found = self.index.most_recent(clicks.item, per_item)
+        _, found = self.index.most_recent(clicks.item, now[clicks.row], self._per_item)
         matches = np.bincount(clicks.row, weights=found, minlength=clicks.rows)
         chunk = np.cumsum(matches) // MATCHES_AT_ONCE
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         bounds = [0, *cuts.tolist(), clicks.rows]
         return zip(bounds[:-1], bounds[1:], strict=True)
 
-    def _votes(self, clicks: KnownClicks, now: IntArray, per_item: int | None) -> sparse.csr_matrix:
-        found = candidates(self.index, clicks, self.rule, now, per_item)
-        found = found.where(found.session < now[found.row])
+    def _votes(self, clicks: KnownClicks, now: IntArray) -> sparse.csr_matrix:
+        found = candidates(self.index, clicks, self.rule, now, self._per_item)
         voters = nearest(found, clicks.rows, self.neighbors, self.sample_size)
         if self.rule.distance_scale is None:
             votes = self._ballots(voters, clicks.rows) @ self._items
