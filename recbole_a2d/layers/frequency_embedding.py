@@ -10,7 +10,7 @@ class FrequencyEmbedding(nn.Module):
 
     Args:
         dim: size of the vectors.
-        max_count: counts above this share one vector; 0, a pad, is zero.
+        max_count: counts above this share one vector; 0 is that of a pad, which nobody reads.
     """
 
     def __init__(self, dim: int, max_count: int) -> None:

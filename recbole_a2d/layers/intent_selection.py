@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
-from entmax import entmax15, entmax_bisect
 from torch import Tensor, nn
 
-_NOT_A_CLICK = -1e4
-"""Score of a pad: finite, and far below any threshold of the entmax."""
-_BISECTION_STEPS = 25
-"""Halvings of the threshold's interval: enough for float32."""
+from recbole_a2d.layers.adaptive_entmax import AdaptiveSparsity, masked_entmax
 
 UNIFORM = -1.0
 """The alpha of the authors' released runs: nothing is pruned."""
@@ -39,7 +37,7 @@ class IntentSelection(nn.Module):
             raise ValueError(f"alpha must be above 1 and at most 2, or {UNIFORM}, not {alpha}")
         self.alpha = alpha
         self.importance = nn.Linear(2 * dim, 1, bias=False)
-        self.sparsity = nn.Linear(dim, 1) if alpha is None else None
+        self.sparsity = AdaptiveSparsity(dim) if alpha is None else None
 
     def forward(self, intents: Tensor, mask: Tensor) -> Tensor:
         """Shapes: intents ``[B, K, D]``, mask ``[B, K]`` -> ``[B, K]``, summing to 1, float32."""
@@ -47,16 +45,11 @@ class IntentSelection(nn.Module):
             return mask / mask.sum(dim=1, keepdim=True)
         whole = intents[:, :1]
         pairs = torch.cat([whole.expand_as(intents), intents], dim=-1)
-        scores = self.importance(pairs).squeeze(-1).float().masked_fill(~mask, _NOT_A_CLICK)
-        return self._entmax(scores, whole.squeeze(1)) * mask
+        scores = self.importance(pairs).squeeze(-1)
+        return masked_entmax(scores, mask, self._alpha(whole.squeeze(1)))
 
-    def _entmax(self, scores: Tensor, whole: Tensor) -> Tensor:
-        if self.alpha == 1.5:
-            exact: Tensor = entmax15(scores, dim=-1)
-            return exact
-        alpha: float | Tensor | None = self.alpha
+    def _alpha(self, whole: Tensor) -> float | Tensor:
         if self.sparsity is not None:
-            # Alpha 1 exactly makes the bisection return uniform weights.
-            alpha = (1 + torch.sigmoid(self.sparsity(whole).float())).clamp(1.01, 2.0)
-        bisected: Tensor = entmax_bisect(scores, alpha, dim=-1, n_iter=_BISECTION_STEPS)
-        return bisected
+            return cast(Tensor, self.sparsity(whole))
+        assert self.alpha is not None
+        return self.alpha

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from entmax import entmax15, entmax_bisect
 from torch import Tensor, nn
 
+from recbole_a2d.layers.adaptive_entmax import NOT_THERE, AdaptiveSparsity, masked_entmax
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.masking import last_click, masked_mean, position_from_end
-
-_BISECTION_STEPS = 25
-"""Halvings of the threshold's interval: enough for float32."""
-_NOT_A_CLICK = -1e4
-"""Score of a pad: finite, so that a prefix without clicks yields no NaN."""
 
 
 class SessionFeatures(nn.Module):
@@ -88,23 +83,11 @@ class ContextAttention(nn.Module):
         """Attention of every click on every click, ``[B, T, T]``."""
         scores = torch.bmm(self.query(features).to(features.dtype), features.transpose(1, 2))
         scores = scores.float() * features.shape[-1] ** -0.5
-        return scores.masked_fill(~mask.unsqueeze(1), _NOT_A_CLICK).softmax(dim=-1)
+        return scores.masked_fill(~mask.unsqueeze(1), NOT_THERE).softmax(dim=-1)
 
 
-class AdaptiveSparsity(nn.Module):
-    r"""The session's own ``alpha_ent`` = 1 + sigmoid(w^T [h_last ; categories] + b) (Eq. 14).
-
-    Clamped to [1.01, 2]: at 1 exactly the bisection silently returns uniform weights.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(dim, 1)
-
-    def forward(self, context: Tensor) -> Tensor:
-        """Shapes: context ``[B, C]`` -> ``[B, 1]``, each in [1.01, 2]."""
-        alpha: Tensor = 1.0 + torch.sigmoid(self.linear(context).float())
-        return alpha.clamp(1.01, 2.0)
+FIXED_ALPHA = 1.5
+"""``alpha_ent`` of every session in w/o AdaSPA."""
 
 
 class SparseReadout(nn.Module):
@@ -133,13 +116,9 @@ class SparseReadout(nn.Module):
             refined, values ``[B, T, D]``, mask ``[B, T]``, context ``[B, C]``
             -> ``[B, D]``, ``[B, T]``.
         """
-        scores = self.score(refined).squeeze(-1).float().masked_fill(~mask, _NOT_A_CLICK)
         alpha = self.alpha(context)
-        if alpha is None:
-            weights = entmax15(scores, dim=-1)
-        else:
-            weights = entmax_bisect(scores, alpha, dim=-1, n_iter=_BISECTION_STEPS)
-        weights = weights * mask
+        scores = self.score(refined).squeeze(-1)
+        weights = masked_entmax(scores, mask, FIXED_ALPHA if alpha is None else alpha)
         return torch.bmm(weights.unsqueeze(1).to(values.dtype), values).squeeze(1), weights
 
     def alpha(self, context: Tensor) -> Tensor | None:

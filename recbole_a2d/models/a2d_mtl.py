@@ -316,7 +316,7 @@ class A2DMTL(SequentialRecommender):
         )
         if self.memory is None or encoded.memory is None:
             return loss
-        of_rows = self._memory_of_rows.to(losses.device)[interaction["row_id"]]
+        of_rows = self._memory_of_rows[interaction["row_id"].cpu()].to(losses.device)
         return loss + self.memory.loss(losses, encoded.memory, of_rows)
 
     @cached_property

@@ -38,7 +38,7 @@ class AttenMixer(FullRanking):
             most_heads(whole_number(config, "num_heads", 1), dim),
             config["pool_power"],
             config["dropout"],
-            # One place beyond the longest prefix: the authors' rows end in at least one pad.
+            # One place beyond the most clicks read: the authors' rows end in at least one pad.
             padded_length=dataset.max_length + 1 if layout == "interleaved" else None,
         )
         self.transform = nn.Linear(2 * dim, dim)

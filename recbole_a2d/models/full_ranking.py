@@ -21,7 +21,8 @@ class FullRanking(SequentialRecommender):
     A model gives ``forward(item_seq, item_seq_len) -> [B, D]``, the session vectors, and
     ``item_embedding``, an :class:`ItemEmbedding`; it overrides :meth:`candidates` where the
     item table is not what they are multiplied with in the end (cosines, categories).
-    A prefix without any known click gets the zero vector, so every item scores alike.
+    A prefix without any known click gets the zero vector, so every item scores alike, where a
+    model does not score by several vectors of a session.
     """
 
     item_embedding: ItemEmbedding

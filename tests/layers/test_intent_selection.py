@@ -44,7 +44,7 @@ def test_weights_equal_the_plain_threshold(alpha: float | None) -> None:
         ]
         own = alpha
         if layer.sparsity is not None:
-            own = 1 + torch.sigmoid(layer.sparsity(whole)).item()
+            own = 1 + torch.sigmoid(layer.sparsity.linear(whole)).item()
         expected = torch.tensor(plain_entmax(scores, own) + [0.0] * (5 - length))
         torch.testing.assert_close(got[row], expected, rtol=1e-3, atol=1e-4)
 
@@ -66,7 +66,7 @@ def test_learned_alpha_gets_a_gradient() -> None:
     weights = layer(torch.randn(4, 5, DIM), prefix_mask(torch.full((4,), 5), 5))
     weights.pow(2).sum().backward()
     assert layer.sparsity is not None
-    assert layer.sparsity.weight.grad.abs().sum() > 0
+    assert layer.sparsity.linear.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("alpha", [1.0, 2.5, 0.0, -2.0])

@@ -7,8 +7,9 @@ import torch
 from entmax import entmax_bisect
 from torch import Tensor
 
+from recbole_a2d.layers.adaptive_entmax import AdaptiveSparsity
 from recbole_a2d.layers.masking import prefix_mask
-from recbole_a2d.layers.sparse_attention import AdaptiveSparsity, SessionReader
+from recbole_a2d.layers.sparse_attention import SessionReader
 
 LENGTHS = torch.tensor([4, 1, 2])
 

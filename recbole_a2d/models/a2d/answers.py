@@ -72,7 +72,7 @@ class Answers(nn.Module):
         if self.popularity is not None and log_categories is not None:
             parts.append(self.popularity.of_targets(log_categories, targets))
         if self.votes is not None:
-            parts.append(self._votes_of_row.to(targets.device)[rows])
+            parts.append(self._votes_of_row[rows.cpu()].to(targets.device))
         return target_mixture(mixed, parts)
 
     @cached_property
