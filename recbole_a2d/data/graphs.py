@@ -51,9 +51,10 @@ class NeighborTable:
 
 def consecutive_pairs(sessions: Sessions) -> tuple[IntArray, IntArray]:
     """All pairs of consecutive clicks inside a session, pairs with an unknown (0) left out."""
-    session = sessions.session_of_click
-    inside = (session[1:] == session[:-1]) & (sessions.items[1:] > 0) & (sessions.items[:-1] > 0)
-    return sessions.items[:-1][inside], sessions.items[1:][inside]
+    earlier = sessions.clicks_before(1)
+    source, target = sessions.items[earlier], sessions.items[earlier + 1]
+    known = (source > 0) & (target > 0)
+    return source[known], target[known]
 
 
 def count_transitions(
@@ -118,9 +119,9 @@ def own_transition_counts(
     """
     session, items = rows.sessions.session_of_click, rows.sessions.items
     nodes = int(items.max(initial=0)) + 1
-    inside = session[1:] == session[:-1]
-    steps = (session[:-1] * nodes + items[:-1]) * nodes + items[1:]
-    made, counts = np.unique(steps[inside], return_counts=True)
+    before = rows.sessions.clicks_before(1)
+    steps = (session[before] * nodes + items[before]) * nodes + items[before + 1]
+    made, counts = np.unique(steps, return_counts=True)
 
     def count(source: IntArray, target: IntArray) -> IntArray:
         wanted = (rows.session * nodes + source) * nodes + target

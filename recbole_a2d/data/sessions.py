@@ -55,6 +55,11 @@ class Sessions:
         """Session index of every click, shape ``[clicks]``."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
 
+    def clicks_before(self, steps: int) -> IntArray:
+        """Clicks that another follows ``steps`` clicks later in their session; ``[pairs]``."""
+        session = self.session_of_click
+        return np.flatnonzero(session[:-steps] == session[steps:])
+
     @property
     def rows(self) -> int:
         """How many (prefix, target) rows the sessions make: every click but the first."""

@@ -79,11 +79,10 @@ def co_occurrence_neighbors(
         distance: farthest step between two clicks of a pair.
         limit: neighbors kept for each item; ties go to the smaller id.
     """
-    items, session = sessions.items, sessions.session_of_click
-    pairs = []
+    items, pairs = sessions.items, []
     for step in range(1, distance + 1):
-        inside = session[step:] == session[:-step]
-        earlier, later = items[:-step][inside], items[step:][inside]
+        place = sessions.clicks_before(step)
+        earlier, later = items[place], items[place + step]
         pairs += [earlier * n_items + later, later * n_items + earlier]
     keys, counts = np.unique(np.concatenate(pairs), return_counts=True)
     edges = TransitionCounts(keys // n_items, keys % n_items, counts.astype(np.int64), n_items)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recbole_a2d.layers.category_draws import CategoryDraws
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import full_softmax_loss
+from recbole_a2d.layers.highway import Highway
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.mirror import (
     AttributeAggregator,
@@ -45,7 +46,7 @@ class MGS(FullRanking):
         self.attribute = AttributeAggregator(dim)
         layers = whole_number(config, "layers", 1)
         self.mirror_layers = nn.ModuleList(MirrorLayer(dim) for _ in range(layers))
-        self.highway = nn.Linear(2 * dim, dim)
+        self.highway = Highway(dim)
         self.readout = MirrorReadout(dim, self.max_seq_length, config["last_click_weight"])
         self.dropout = FastDropout(config["dropout"])
         categories = torch.from_numpy(dataset.category_of_item).long()
@@ -73,8 +74,7 @@ class MGS(FullRanking):
         nodes = initial
         for layer in self.mirror_layers:
             nodes, mirror = layer(nodes, mirror, edge_types, mask)
-        gate = torch.sigmoid(self.highway(torch.cat([initial, nodes], dim=2)))
-        nodes = gate * initial + (1 - gate) * nodes
+        nodes = self.highway(initial, nodes)
         return self.dropout(self.readout(nodes, mirror, mask)), contrast
 
     def loss(self, interaction: Interaction) -> Tensor:

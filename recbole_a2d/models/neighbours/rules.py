@@ -103,6 +103,6 @@ def rules_by_steps(train: Sessions, max_steps: int) -> Iterator[Rules]:
     """All pairs of clicks 1, 2, ... ``max_steps`` apart in one session, of weight 1 / steps."""
     items, session = train.items, train.session_of_click
     for steps in range(1, max_steps + 1):
-        earlier = np.flatnonzero(session[:-steps] == session[steps:])
+        earlier = train.clicks_before(steps)
         weight = np.full(len(earlier), 1 / steps)
         yield Rules(items[earlier], items[earlier + steps], session[earlier], weight)
