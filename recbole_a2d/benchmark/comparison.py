@@ -130,7 +130,11 @@ class Statistics:
         return self._values[key]
 
 
-def reference_of(group: Group) -> Entry:
-    """What the others of a group are compared with: A2D-MTL, else the best MRR@20."""
-    best = group.models or group.results or group.entries
-    return group.find(OURS) or best[0]
+def reference_of(group: Group) -> Entry | None:
+    """What the others of a group are compared with: A2D-MTL, else the best MRR@20.
+
+    None where there are no results; what is of the leak audit or of Figure 3 alone is nobody's
+    measure.
+    """
+    best = [*group.models, *group.results]
+    return group.find(OURS) or (best[0] if best else None)

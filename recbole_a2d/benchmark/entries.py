@@ -93,7 +93,20 @@ class Entry:
     @property
     def leaks(self) -> bool:
         """Whether its figures are made with an answer in sight, and so are no results."""
-        return any(key == "session_bank" and value == "batch_leaky" for key, value in self.changed)
+        return any(r.config.get("session_bank") == "batch_leaky" for r in self.records)
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it may stand among results; else it is of the leak audit or of Figure 3 alone.
+
+        What leaks, and what was ranked in an order of the audit, is no result whatever else was
+        changed.
+        """
+        if self.leaks or any("evaluation_order" in record.config for record in self.records):
+            return False
+        varied = {key for key, _ in self.changed}
+        alone = varied <= LEAK_KEYS | {"category_weight"}
+        return self.variant != "full" or not varied or not alone
 
     def mean(self, metric: str) -> float:
         """Mean over the seeds, as a fraction."""
@@ -192,7 +205,7 @@ class Group:
 
     def find(self, model: str, variant: str = "full") -> Entry | None:
         """The entry of a model as its yaml files have it."""
-        for entry in self.entries:
+        for entry in self.results:
             if (entry.model, entry.variant, entry.changed) == (model, variant, ()):
                 return entry
         return None
@@ -211,14 +224,7 @@ class Group:
     @property
     def results(self) -> list[Entry]:
         """Entries without those of the leak audit and of Figure 3, best MRR@20 first."""
-        aside = LEAK_KEYS | {"category_weight"}
-        kept = [
-            entry
-            for entry in self.entries
-            if entry.variant != "full"
-            or not entry.changed
-            or not {key for key, _ in entry.changed} <= aside
-        ]
+        kept = [entry for entry in self.entries if entry.is_result]
         return sorted(kept, key=lambda entry: -entry.mean("mrr@20"))
 
     @property

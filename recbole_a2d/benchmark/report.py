@@ -9,7 +9,7 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Group, comparable
 from recbole_a2d.benchmark.figures.attention import attention
-from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.figures.style import Plot
@@ -87,7 +87,7 @@ def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
         if has_ablations(here):
             table3.blocks.append(side_by_side(title, table3_rows(), here, statistics, "table3"))
         figure3.blocks += _present([category_weight(title, here)])
-        audit.blocks += _present([_audit(group, statistics) for group in here])
+        audit.blocks += [plot for group in here for plot in _audits(group, statistics)]
     for part, suite in ((table3, "table3"), (figure3, "figure3"), (audit, "leak")):
         part.blocks = part.blocks or [_not_run(suite)]
     return [table2, table3, figure3, audit]
@@ -108,9 +108,9 @@ def _group_blocks(group: Group, statistics: Statistics) -> list[Block]:
     return [group_facts(group), *details_tables(group, statistics), *_present(plots)]
 
 
-def _audit(group: Group, statistics: Statistics) -> Plot | None:
+def _audits(group: Group, statistics: Statistics) -> list[Plot]:
     shares = read_label_shares(statistics.results, group.dataset, group.fingerprint)
-    return leak_audit(group, shares)
+    return leak_plots(group, shares)
 
 
 def _present(plots: Sequence[Plot | None]) -> list[Block]:

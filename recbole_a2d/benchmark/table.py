@@ -9,7 +9,7 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Entry, Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
-from recbole_a2d.benchmark.leak_table import audited, leak_table, read_label_shares
+from recbole_a2d.benchmark.leak_table import audits, leak_table, read_label_shares
 from recbole_a2d.benchmark.side_by_side import (
     has_ablations,
     main_groups,
@@ -103,9 +103,9 @@ def paper_tables(groups: Sequence[Group], statistics: Statistics | None) -> list
 
 
 def audit_tables(group: Group, folder: Path) -> list[Table]:
-    """The leak audit of a group, where there is one."""
-    settings = audited(group) if group.clean else []
-    if len(settings) < 2:
+    """The leak audits of a group, where there are any."""
+    found = audits(group) if group.clean else []
+    if not found:
         return []
     shares = read_label_shares(folder, group.dataset, group.fingerprint)
-    return [leak_table(settings, shares, "Leak audit")]
+    return [leak_table(audit.settings, shares, audit.title) for audit in found]

@@ -116,6 +116,21 @@ def test_leak_runs_and_sweeps_are_no_results(make_record: Any) -> None:
     assert [entry.leaks for entry in group.entries].count(True) == 1
 
 
+@pytest.mark.parametrize(
+    "also", [{"bank_neighbors": 2}, {"epochs": 3}, {"variant": "with_memory"}, {"score_scale": 3}]
+)
+def test_an_audit_with_further_settings_is_no_result_either(make_record: Any, also: Any) -> None:
+    records = [
+        make_record("GRU4Rec", good=0.2),
+        make_record(session_bank="batch_leaky", good=0.9, **also),
+        make_record(session_bank="batch_leaky", evaluation_order="file", good=0.8, **also),
+        make_record(evaluation_order="file", good=0.7, **also),
+    ]
+    (group,) = comparable(records)
+    assert [entry.model for entry in group.results] == ["GRU4Rec"]
+    assert len(group.entries) == 4
+
+
 def test_ablations_stand_by_the_whole(make_record: Any) -> None:
     assert comparable([make_record()])[0].ablations == []
     group = comparable([make_record(), make_record(variant="wo_spa"), make_record("GRU4Rec")])[0]

@@ -12,7 +12,7 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.entries import comparable
 from recbole_a2d.benchmark.figures import ranks
 from recbole_a2d.benchmark.figures.attention import attention
-from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
@@ -127,8 +127,7 @@ def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
         "batch": 100,
         "shares": {"batch_leaky": {"file": 0.77, "shuffled": 0.3}, "train": {"any": 0.24}},
     }
-    plot = leak_audit(comparable(records)[0], shares)
-    assert plot is not None
+    (plot,) = leak_plots(comparable(records)[0], shares)
     first, leaky = plot.numbers.rows
     assert [first[0].text, leaky[0].text] == ["as in results", "session_bank: batch_leaky"]
     told = [value.text for value in leaky[1:4]]
@@ -136,4 +135,4 @@ def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
     assert [value.text for value in leaky[-2:]] == ["77.0", "30.0"]
     written = [note.text for note in plot.figure.layout.annotations]
     assert "paper 61.94" in written and "paper 23.25" in written
-    assert leak_audit(comparable(records[:1])[0], shares) is None
+    assert leak_plots(comparable(records[:1])[0], shares) == []
