@@ -18,11 +18,12 @@ from recbole_a2d.benchmark.figures.weight import category_weight
 from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
 from recbole_a2d.benchmark.side_by_side import (
-    has_ablations,
+    clean_groups,
     main_groups,
     scales,
     side_by_side,
     table2_rows,
+    table3_groups,
     table3_rows,
 )
 from recbole_a2d.command_line import split_pairs
@@ -81,16 +82,18 @@ def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
     figure3 = Part("Figure 3: weight of the category task", 2, contents_title="Figure 3: lambda")
     audit = Part("Leak audit", 2)
     for scale in scales(groups):
-        here, title = main_groups(groups, scale), scale.title.capitalize()
+        here, title = clean_groups(groups, scale), scale.title.capitalize()
         if scale.whole:
-            table2.blocks.append(side_by_side(title, table2_rows(), here, statistics, "table2"))
-        if has_ablations(here):
-            table3.blocks.append(side_by_side(title, table3_rows(), here, statistics, "table3"))
+            chosen = main_groups(groups, scale)
+            table2.blocks.append(side_by_side(title, table2_rows(), chosen, statistics, "table2"))
+        if ablated := table3_groups(groups, scale):
+            table3.blocks.append(side_by_side(title, table3_rows(), ablated, statistics, "table3"))
         figure3.blocks += _present([category_weight(title, here)])
         audit.blocks += [plot for group in here for plot in _audits(group, statistics)]
-    for part, suite in ((table3, "table3"), (figure3, "figure3"), (audit, "leak")):
+    parts = [table2, table3, figure3, audit]
+    for part, suite in zip(parts, ("table2", "table3", "figure3", "leak"), strict=True):
         part.blocks = part.blocks or [_not_run(suite)]
-    return [table2, table3, figure3, audit]
+    return parts
 
 
 def dataset_parts(groups: Sequence[Group], statistics: Statistics) -> Iterator[Part]:
@@ -118,7 +121,9 @@ def _present(plots: Sequence[Plot | None]) -> list[Block]:
 
 
 def _not_run(suite: str) -> str:
-    return f"No records yet: python run_recbole_a2d.py benchmark {suite} --dataset NAME"
+    command = f"python run_recbole_a2d.py benchmark {suite} --dataset NAME"
+    sessions = "all training sessions and " if suite == "table2" else ""
+    return f"No records with {sessions}protocol clean yet: {command}"
 
 
 def _group_title(group: Group) -> str:

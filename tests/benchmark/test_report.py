@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from recbole_a2d.benchmark.report import main, write_report
+from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.report import main, paper_parts, write_report
 from recbole_a2d.errors import UserError
 
 
@@ -86,6 +88,38 @@ def test_what_was_not_run_says_how(make_record: Any, tmp_path: Path, shop_data: 
     make_record("GRU4Rec")
     out = write_report(tmp_path / "results", tmp_path / "r.html", shop_data)
     assert "benchmark leak --dataset NAME" in out.read_text(encoding="utf-8")
+
+
+def blocks(records: list[Any], folder: Path) -> dict[str, list[Any]]:
+    """What stands in the sections about the paper, by title."""
+    parts = paper_parts(comparable(records), Statistics(folder, folder))
+    return {part.title.partition(":")[0]: part.blocks for part in parts}
+
+
+def test_other_data_sets_stand_beside_the_papers(make_record: Any, tmp_path: Path) -> None:
+    records = [
+        make_record(dataset="tmall", fingerprint="t"),
+        make_record(),
+        make_record(category_weight=0.4),
+        make_record(session_bank="batch_leaky"),
+        make_record(variant="wo_cate"),
+    ]
+    found = blocks(records, tmp_path)
+    (figure3,), (audit,) = found["Figure 3"], found["Leak audit"]
+    assert {row[0].text for row in figure3.numbers.rows} == {"shop"}
+    assert audit.title.startswith("shop")
+    assert [head for table in found["Table 2"] for head, _ in table.spans] == ["", "tmall"]
+    assert [head for table in found["Table 3"] for head, _ in table.spans] == ["", "shop"]
+
+
+@pytest.mark.parametrize("scale", [{"protocol": "test_selected"}, {"train_fraction": 0.25}])
+def test_no_section_is_empty(make_record: Any, tmp_path: Path, scale: Any) -> None:
+    found = blocks([make_record(**scale)], tmp_path)
+    assert found["Table 2"] == [
+        "No records with all training sessions and protocol clean yet: "
+        "python run_recbole_a2d.py benchmark table2 --dataset NAME"
+    ]
+    assert all(len(told) == 1 for told in found.values())
 
 
 def test_without_data_the_page_is_made_all_the_same(make_record: Any, tmp_path: Path) -> None:
