@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recbole_a2d.array_file import opened_arrays
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.precision import precision_name
 from recbole_a2d.safe_write import replaced_file
@@ -155,14 +156,16 @@ def read_records(folder: Path, names: str = "*") -> Iterator[Record]:
 
 
 def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
-    """Rank of each test row's target of a run, in row order; 0 is a miss by definition."""
-    path = _ranks_path(folder, run)
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
-            return ranks
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: ranks cannot be read ({error}); run the model again") from error
+    """Rank of each test row's target of a run, in row order; 0 is a miss by definition.
+
+    Raises:
+        UserError: they cannot be read, or are no ranks.
+    """
+    with opened_arrays(_ranks_path(folder, run), "run the model again") as content:
+        ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
+        if ranks.ndim != 1 or (ranks < 0).any():
+            raise ValueError("these are no ranks")
+    return ranks
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recbole_a2d import cli
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.entries import Scale, comparable
 from recbole_a2d.benchmark.figures.ranks import rank_plots
@@ -175,6 +176,25 @@ def test_command(
     main(["--results", str(tmp_path / "results"), f"--data_path={shop_data}"])
     printed = capsys.readouterr().out
     assert "**Table 2, preset cpu: models**" in printed and "**shop**:" in printed
+
+
+@pytest.mark.parametrize("left", [0, 40, -30])
+def test_cut_ranks_are_named(
+    make_record: Any,
+    tmp_path: Path,
+    shop_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    left: int,
+) -> None:
+    make_record()
+    path = tmp_path / "results" / "ranks" / f"{make_record('GRU4Rec').run}.npz"
+    path.write_bytes(path.read_bytes()[:left])
+    where = ["--results", str(tmp_path / "results"), "--data_path", str(shop_data)]
+    for command in ("table", "report"):
+        assert cli.main([command, *where]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"error: {path}: cannot be read (")
+        assert error.endswith("run the model again")
 
 
 def test_markdown_and_html_of_a_table() -> None:
