@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
@@ -264,6 +263,9 @@ def comparable(records: Iterable[Record]) -> list[Group]:
 def changed_settings(record: Record) -> tuple[Setting, ...]:
     """Settings of a record that differ from what today's yaml files give its model.
 
+    Values are compared as :func:`recbole_a2d.run_names.stands_for` compares them, 7 like 7.0: what
+    a grid takes for finished is not missing from a table.
+
     A key of the model's own file that the record does not know did not exist when it was
     made: it is told by what the model did then, else as ``absent``.
     """
@@ -272,11 +274,7 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
     if record.epochs == 0:
         relevant &= own | {"MAX_ITEM_LIST_LENGTH"}
     asked = record.config
-    changed = {
-        key: asked[key]
-        for key in relevant & asked.keys()
-        if _text(asked[key]) != _text(defaults[key])
-    }
+    changed = {key: asked[key] for key in relevant & asked.keys() if asked[key] != defaults[key]}
     for key in (relevant & own) - asked.keys():
         value = value_before(record.config, key)
         if value != defaults[key]:
@@ -295,21 +293,15 @@ def _defaults(record: Record) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:
-    found: dict[tuple[str, str, str], dict[int, Record]] = {}
-    changes: dict[tuple[str, str, str], tuple[Setting, ...]] = {}
+    found: list[tuple[tuple[str, str, tuple[Setting, ...]], dict[int, Record]]] = []
     for record in records:
-        changed = changed_settings(record)
-        key = (record.model, record.variant, _text(changed))
-        seeds = found.setdefault(key, {})
-        changes[key] = changed
+        what = (record.model, record.variant, changed_settings(record))
+        seeds = next((seeds for known, seeds in found if known == what), None)
+        if seeds is None:
+            found.append((what, seeds := {}))
         # Of two that differ only in keys that one does not know, the newer code knows more.
         if record.seed not in seeds or len(record.config) > len(seeds[record.seed].config):
             seeds[record.seed] = record
     return tuple(
-        Entry(key[0], key[1], changes[key], tuple(seeds[seed] for seed in sorted(seeds)))
-        for key, seeds in found.items()
+        Entry(*what, tuple(seeds[seed] for seed in sorted(seeds))) for what, seeds in found
     )
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

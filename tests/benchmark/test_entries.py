@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_a2d.benchmark.entries import changed_settings, comparable, same_seeds
+from recbole_a2d.run_names import stands_for
 
 
 def test_only_like_records_are_compared(make_record: Any) -> None:
@@ -60,6 +61,18 @@ def test_a_switch_younger_than_the_record_is_told(make_record: Any) -> None:
     record = make_record()
     del record.config["graph_exclude_self"]
     assert changed_settings(record) == (("graph_exclude_self", "absent"),)
+
+
+def test_a_whole_number_is_the_same_as_a_float(make_record: Any) -> None:
+    whole, as_float = make_record("VSKNN", trained=False), make_record("VSKNN", trained=False)
+    as_float.config["neighbors"] = float(as_float.config["neighbors"])
+    assert changed_settings(as_float) == ()
+    assert stands_for(as_float, whole.config), "a grid takes it for finished as well"
+    others = [make_record("VSKNN", trained=False, neighbors=7, seed=seed) for seed in (1, 2)]
+    others[1].config["neighbors"] = 7.0
+    (entry,) = comparable(others)[0].entries
+    assert entry.changed == (("neighbors", 7),)
+    assert len(entry.records) == 2
 
 
 def test_training_settings_mean_nothing_to_counts(make_record: Any) -> None:
