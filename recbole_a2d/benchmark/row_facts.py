@@ -26,7 +26,7 @@ class RowFacts:
     Attributes:
         session: number of the row's session.
         prefix_length: clicks before the target, none cut.
-        target_clicks: clicks on the target in the training sessions (valid among them).
+        target_clicks: clicks on the target in all training sessions (valid among them).
         repeat: 1 where the target stands in the prefix already, else 0.
     """
 

@@ -62,7 +62,7 @@ class Split:
 
 
 def splits(facts: RowFacts) -> list[Split]:
-    """By prefix length and by how often the target was clicked in training."""
+    """By prefix length and by how often the target was clicked in all training sessions."""
     return [
         _split(
             "by prefix length",
@@ -94,12 +94,18 @@ def _names(edges: Sequence[int]) -> tuple[str, ...]:
 
 
 def rank_plots(group: Group, statistics: Statistics) -> list[Plot]:
-    """A plot for every split; none where the rows are unknown, or there are no results."""
+    """A plot for every split; none where the rows are unknown, or there are no results.
+
+    Popularity is counted on all training sessions, so that runs on a share of them have no plot
+    of it: they never saw those clicks.
+    """
     facts, entries = statistics.facts(group), leaders(group)
     if facts is None or not entries:
         return []
     ranks = {entry.key: statistics.ranks(entry.runs[0], len(facts)) for entry in entries}
-    return [_plot(split, entries, ranks) for split in splits(facts)]
+    by_length, by_clicks = splits(facts)
+    shown = [by_length, by_clicks] if group.scale.whole else [by_length]
+    return [_plot(split, entries, ranks) for split in shown]
 
 
 def leaders(group: Group) -> list[Entry]:

@@ -77,12 +77,31 @@ def test_rank_plots_show_leaders_only(make_record: Any, tmp_path: Path, shop_dat
     assert len(plots[0].figure.data) == len(ranks.RANK_NAMES) + len(shown)
 
 
+def test_runs_on_a_share_have_no_popularity(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    (group,) = comparable([make_record(train_fraction=0.25)])
+    plots = ranks.rank_plots(group, Statistics(tmp_path / "results", shop_data))
+    assert [plot.title for plot in plots] == ["Ranks by prefix length"]
+
+
 def test_learning_curves_skip_the_final_phase(make_record: Any) -> None:
     plot = learning_curves(comparable([make_record(), make_record("Pop", trained=False)])[0])
     assert plot is not None
     (line,) = plot.figure.data
     assert list(line.y) == pytest.approx([10.0, 11.0])
     assert learning_curves(comparable([make_record("Pop", trained=False)])[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "ranked"), [("clean", "validation"), ("test_selected", "test")]
+)
+def test_learning_curves_tell_which_rows(make_record: Any, protocol: str, ranked: str) -> None:
+    plot = learning_curves(comparable([make_record(protocol=protocol)])[0])
+    assert plot is not None
+    assert plot.numbers.columns[0] == f"{ranked} MRR@20"
+    assert plot.figure.layout.yaxis.title.text == f"{ranked} MRR@20, per cent"
+    assert plot.about.startswith("Validation after") == (ranked == "validation")
 
 
 def test_time_against_accuracy_shows_every_model(make_record: Any) -> None:
