@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from plotly.offline import get_plotlyjs
 
 from recbole_a2d.benchmark.figures.style import Plot
-from recbole_a2d.benchmark.layout import Table, to_html, to_markdown
+from recbole_a2d.benchmark.layout import Link, Table, to_html, to_markdown
 from recbole_a2d.benchmark.page_style import SCRIPT, STYLE
 from recbole_a2d.records import Record
 
@@ -34,8 +34,17 @@ class Part:
         return "-".join(filter(None, kept.split("-")))
 
 
-def html_page(title: str, intro: str, parts: Sequence[Part], records: Sequence[Record]) -> str:
-    """A page that needs no network: plotly, plots, tables and records in one file."""
+def html_page(
+    title: str, intro: str, parts: Sequence[Part], records: Sequence[Record], file_of: Link
+) -> str:
+    """A page that needs no network: plotly, plots, tables and records in one file.
+
+    Args:
+        title, intro: above the parts.
+        parts: its sections.
+        records: all that the figures were made from.
+        file_of: where the record of a run lies, as seen from the page.
+    """
     body = "".join(_html_part(number, part) for number, part in enumerate(parts))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
@@ -45,28 +54,28 @@ def html_page(title: str, intro: str, parts: Sequence[Part], records: Sequence[R
         f"<nav><p class='home'>{html.escape(title)}</p>{_contents(parts)}</nav>"
         f"<main><h1>{html.escape(title)}</h1><p class='lead'>{html.escape(intro)}</p>{body}"
         f"<h2 id='records'>Records</h2><p class='note'>What every figure of this page was made "
-        f"from; the files hold all settings.</p>{_records(records)}</main>"
+        f"from; the files hold all settings.</p>{_records(records, file_of)}</main>"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 
-def markdown_page(title: str, intro: str, parts: Sequence[Part]) -> str:
-    """The same as Markdown: plots as the tables of their numbers."""
+def markdown_page(title: str, intro: str, parts: Sequence[Part], file_of: Link) -> str:
+    """The same as Markdown: plots as the tables of their numbers, linked to the records' files."""
     lines = [f"# {title}", "", intro]
     for part in parts:
         lines += ["", "#" * part.level + f" {part.title}"]
         for block in part.blocks:
-            lines += ["", _markdown_block(block)]
+            lines += ["", _markdown_block(block, file_of)]
     return "\n".join(lines) + "\n"
 
 
-def _markdown_block(block: Block) -> str:
+def _markdown_block(block: Block, file_of: Link) -> str:
     if isinstance(block, str):
         return block
     if isinstance(block, Table):
-        return to_markdown(block, _file)
+        return to_markdown(block, file_of)
     about = f"**{block.title}.** {block.about}"
-    return f"{about}\n\n{to_markdown(block.numbers, _file)}"
+    return f"{about}\n\n{to_markdown(block.numbers, file_of)}"
 
 
 def _contents(parts: Sequence[Part]) -> str:
@@ -107,11 +116,12 @@ def _html_block(name: str, block: Block) -> str:
     )
 
 
-def _records(records: Sequence[Record]) -> str:
-    return "".join(_record(record) for record in sorted(records, key=lambda r: r.run))
+def _records(records: Sequence[Record], file_of: Link) -> str:
+    ordered = sorted(records, key=lambda record: record.run)
+    return "".join(_record(record, html.escape(file_of(record.run))) for record in ordered)
 
 
-def _record(record: Record) -> str:
+def _record(record: Record, file: str) -> str:
     facts = {
         "command": record.command,
         "protocol, preset, seed": f"{record.protocol}, {record.preset}, {record.seed}",
@@ -129,7 +139,7 @@ def _record(record: Record) -> str:
     return (
         f"<details class='record' id='{_anchor(record.run)[1:]}'><summary>{html.escape(record.run)}"
         f"</summary><table class='facts'>{rows}</table><p class='note'>"
-        f"<a href='{html.escape(_file(record.run))}'>{html.escape(_file(record.run))}</a>, all "
+        f"<a href='{file}'>{file}</a>, all "
         f"settings: {html.escape(_settings(record))}</p></details>"
     )
 
@@ -140,7 +150,3 @@ def _settings(record: Record) -> str:
 
 def _anchor(run: str) -> str:
     return f"#record-{run}"
-
-
-def _file(run: str) -> str:
-    return f"records/{run}.json"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
@@ -15,6 +17,7 @@ from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.layout import Link
 from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
 from recbole_a2d.benchmark.side_by_side import (
@@ -28,8 +31,8 @@ from recbole_a2d.benchmark.side_by_side import (
 )
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import some_records
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.records import record_path, some_records
+from recbole_a2d.safe_write import replaced_file, require_writable
 
 HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
@@ -60,20 +63,43 @@ def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic
 
     Args:
         folder: results folder.
-        out: the HTML file; links to records go to ``records/`` beside it.
+        out: the HTML file; its links to records go from its folder to the results folder.
         data_path: folder of the data sets, for what ``results/rows`` does not hold yet.
 
     Raises:
-        UserError: there are no records, or one cannot be read.
+        UserError: there are no records, one cannot be read, or ``out`` cannot be written.
     """
+    twin = _twin(out)
     records = some_records(folder)
+    require_writable(out.parent, "--out FILE")
     statistics = Statistics(folder, data_path)
     groups = comparable(records)
     parts = [*paper_parts(groups, statistics), *dataset_parts(groups, statistics)]
-    intro = _intro(groups, len(records))
-    _write(out, html_page(TITLE, intro, parts, records))
-    _write(out.with_suffix(".md"), markdown_page(TITLE, intro, parts))
+    intro, file_of = _intro(groups, len(records)), _links(folder, out)
+    _write(out, html_page(TITLE, intro, parts, records, file_of))
+    _write(twin, markdown_page(TITLE, intro, parts, file_of))
     return out
+
+
+def _twin(out: Path) -> Path:
+    """Where the Markdown goes; UserError where either page would take another's place."""
+    twin = out.with_suffix(".md") if out.name else out
+    for path in (out, twin):
+        if path.is_dir():
+            raise UserError(f"--out {out}: {path} is a folder; name a file, as in DIR/report.html")
+    if out.suffix.lower() == twin.suffix:
+        raise UserError(f"--out {out}: that is the name of its Markdown twin; name an HTML file")
+    return twin
+
+
+def _links(folder: Path, out: Path) -> Link:
+    """From a run to its record's file as seen from the page, fit for a link."""
+
+    def file_of(run: str) -> str:
+        record = record_path(folder.resolve(), run)
+        return quote(Path(os.path.relpath(record, out.parent.resolve())).as_posix())
+
+    return file_of
 
 
 def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:

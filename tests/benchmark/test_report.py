@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -127,6 +128,44 @@ def test_without_data_the_page_is_made_all_the_same(make_record: Any, tmp_path: 
     out = write_report(tmp_path / "results", tmp_path / "r.html", tmp_path)
     html = out.read_text(encoding="utf-8")
     assert "No marks for shop" in html and "Ranks by prefix length" not in html
+
+
+@pytest.mark.parametrize("place", ["results/r.html", "r.html", "else where/deep/r.html"])
+def test_links_lead_to_the_records_from_anywhere(
+    make_record: Any, tmp_path: Path, shop_data: Path, place: str
+) -> None:
+    run = make_record().run
+    out = write_report(tmp_path / "results", tmp_path / place, shop_data)
+    for path, link in ((out, r"href='([^#'][^']*)'"), (out.with_suffix(".md"), r"\]\(([^)]+)\)")):
+        page = path.read_text(encoding="utf-8").split("<body>")[-1]
+        targets = {unquote(target) for target in re.findall(link, page)}
+        assert targets
+        assert {(out.parent / target).resolve().stem for target in targets} == {run}
+        assert all((out.parent / target).exists() for target in targets)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("page.md", "that is the name of its Markdown twin"),
+        ("page.MD", "that is the name of its Markdown twin"),
+        ("folder", "folder is a folder; name a file"),
+        ("taken.html", "taken.md is a folder; name a file"),
+        (".", "is a folder; name a file"),
+        ("file/page.html", "cannot be written to .*; choose --out FILE"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(
+    make_record: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, told: str
+) -> None:
+    make_record()
+    (tmp_path / "folder").mkdir(), (tmp_path / "taken.md").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=told):
+        main(["--out", place])
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_bad_input(tmp_path: Path) -> None:
