@@ -89,6 +89,16 @@ def test_ranks_of_other_rows_are_refused(make_record: Any, tmp_path: Path, shop_
         verdicts(records, tmp_path, shop_data)
 
 
+def test_ranks_of_another_run_are_refused(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    records = [make_record(good=0.3), make_record("GRU4Rec", good=0.6)]
+    ours, theirs = (tmp_path / "results" / "ranks" / f"{record.run}.npz" for record in records)
+    theirs.write_bytes(ours.read_bytes())
+    with pytest.raises(UserError, match=r"GRU4Rec-\w+\.npz makes hit@20 0\.3.* says 0\.(59|6)"):
+        verdicts(records, tmp_path, shop_data)
+
+
 def reference(records: list[Any]) -> str | None:
     found = reference_of(comparable(records)[0])
     return None if found is None else found.model

@@ -102,7 +102,7 @@ def rank_plots(group: Group, statistics: Statistics) -> list[Plot]:
     facts, entries = statistics.facts(group), leaders(group)
     if facts is None or not entries:
         return []
-    ranks = {entry.key: statistics.ranks(entry.runs[0], len(facts)) for entry in entries}
+    ranks = {entry.key: statistics.ranks(entry.records[0], len(facts)) for entry in entries}
     by_length, by_clicks = splits(facts)
     shown = [by_length, by_clicks] if group.scale.whole else [by_length]
     return [_plot(split, entries, ranks) for split in shown]
