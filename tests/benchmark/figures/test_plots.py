@@ -118,6 +118,12 @@ def test_attention_shows_ablations_too(make_record: Any) -> None:
     assert list(plot.figure.data[2].x) == [25.0, 25.0]
 
 
+def test_attention_needs_both_figures(make_record: Any) -> None:
+    record = make_record()
+    del record.diagnostics["clicks_switched_off"]
+    assert attention(comparable([record])[0]) is None
+
+
 def test_category_weight_is_a_line_over_lambda(make_record: Any) -> None:
     records = [make_record(category_weight=w, good=0.5 - w) for w in (0.4, 0.25, 0.1)]
     records += [make_record(seed=1, good=0.9), make_record("STAMP")]
