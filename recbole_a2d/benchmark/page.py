@@ -7,6 +7,8 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
+from urllib.parse import quote
 
 from plotly.offline import get_plotlyjs
 
@@ -27,11 +29,16 @@ class Part:
     blocks: list[Block] = field(default_factory=list)
     contents_title: str = ""
 
-    @property
-    def anchor(self) -> str:
-        """Name in links."""
-        kept = "".join(c if c.isalnum() else "-" for c in self.title.lower())
-        return "-".join(filter(None, kept.split("-")))
+
+def anchors(parts: Sequence[Part]) -> list[str]:
+    """Names of the parts in links; numbered where titles differ in signs alone."""
+    names: list[str] = []
+    for part in parts:
+        kept = "".join(c if c.isalnum() else "-" for c in part.title.lower())
+        plain = "-".join(filter(None, kept.split("-")))
+        further = (f"{plain}-{number}" for number in count(2))
+        names.append(next(name for name in chain([plain], further) if name not in names))
+    return names
 
 
 def html_page(
@@ -45,13 +52,14 @@ def html_page(
         records: all that the figures were made from.
         file_of: where the record of a run lies, as seen from the page.
     """
-    body = "".join(_html_part(number, part) for number, part in enumerate(parts))
+    names = anchors(parts)
+    body = "".join(map(_html_part, names, parts))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
         f"<script>{get_plotlyjs()}</script></head><body>"
-        f"<nav><p class='home'>{html.escape(title)}</p>{_contents(parts)}</nav>"
+        f"<nav><p class='home'>{html.escape(title)}</p>{_contents(names, parts)}</nav>"
         f"<main><h1>{html.escape(title)}</h1><p class='lead'>{html.escape(intro)}</p>{body}"
         f"<h2 id='records'>Records</h2><p class='note'>What every figure of this page was made "
         f"from; the files hold all settings.</p>{_records(records, file_of)}</main>"
@@ -78,20 +86,20 @@ def _markdown_block(block: Block, file_of: Link) -> str:
     return f"{about}\n\n{to_markdown(block.numbers, file_of)}"
 
 
-def _contents(parts: Sequence[Part]) -> str:
+def _contents(names: Sequence[str], parts: Sequence[Part]) -> str:
     links = "".join(
-        f"<a class='level{part.level}' href='#{part.anchor}'>"
+        f"<a class='level{part.level}' href='#{name}'>"
         f"{html.escape(part.contents_title or part.title)}</a>"
-        for part in parts
+        for name, part in zip(names, parts, strict=True)
     )
     return f"{links}<a class='level2' href='#records'>Records</a>"
 
 
-def _html_part(number: int, part: Part) -> str:
+def _html_part(name: str, part: Part) -> str:
     blocks = "".join(
-        _html_block(f"plot-{number}-{place}", block) for place, block in enumerate(part.blocks)
+        _html_block(f"plot-{place}-{name}", block) for place, block in enumerate(part.blocks)
     )
-    head = f"<h{part.level} id='{part.anchor}'>{html.escape(part.title)}</h{part.level}>"
+    head = f"<h{part.level} id='{name}'>{html.escape(part.title)}</h{part.level}>"
     return f"<section>{head}{blocks}</section>"
 
 
@@ -137,8 +145,9 @@ def _record(record: Record, file: str) -> str:
         for name, value in facts.items()
     )
     return (
-        f"<details class='record' id='{_anchor(record.run)[1:]}'><summary>{html.escape(record.run)}"
-        f"</summary><table class='facts'>{rows}</table><p class='note'>"
+        f"<details class='record' id='{html.escape(f'record-{record.run}')}'>"
+        f"<summary>{html.escape(record.run)}</summary>"
+        f"<table class='facts'>{rows}</table><p class='note'>"
         f"<a href='{file}'>{file}</a>, all "
         f"settings: {html.escape(_settings(record))}</p></details>"
     )
@@ -149,4 +158,5 @@ def _settings(record: Record) -> str:
 
 
 def _anchor(run: str) -> str:
-    return f"#record-{run}"
+    """Link to a record on the page: browsers look for the id that it stands for, decoded."""
+    return f"#record-{quote(run, safe='')}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +13,7 @@ import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.page import Part, anchors
 from recbole_a2d.benchmark.report import main, paper_parts, write_report
 from recbole_a2d.errors import UserError
 
@@ -128,6 +131,48 @@ def test_without_data_the_page_is_made_all_the_same(make_record: Any, tmp_path: 
     out = write_report(tmp_path / "results", tmp_path / "r.html", tmp_path)
     html = out.read_text(encoding="utf-8")
     assert "No marks for shop" in html and "Ranks by prefix length" not in html
+
+
+class Attributes(HTMLParser):
+    """Ids, links and names of attributes, as a browser reads them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: set[str] = set()
+        self.names: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.links |= {value or "" for name, value in attrs if name == "href"}
+        self.names |= {name for name, _ in attrs}
+
+
+@pytest.mark.parametrize("run", ["a' onclick='alert(1)", 'b" 100%<b>', "c#?&amp;"])
+def test_no_name_of_a_record_breaks_out(
+    make_record: Any, tmp_path: Path, shop_data: Path, run: str
+) -> None:
+    record = make_record()
+    for folder, kind in (("records", "json"), ("ranks", "npz")):
+        path = tmp_path / "results" / folder / f"{record.run}.{kind}"
+        path.rename(path.with_name(f"{run}.{kind}"))
+    path = tmp_path / "results" / "records" / f"{run}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"run": run}))
+    out = write_report(tmp_path / "results", tmp_path / "results" / "r.html", shop_data)
+    found = Attributes(out.read_text(encoding="utf-8").split("<body>")[-1])
+    assert f"record-{run}" in found.ids
+    inner = {unquote(link[1:]) for link in found.links if link.startswith("#")}
+    assert f"record-{run}" in inner
+    assert inner <= set(found.ids)
+    outer = {unquote(link) for link in found.links if not link.startswith("#")}
+    assert outer == {f"records/{run}.json"}
+    assert "onclick" not in found.names
+
+
+def test_sections_with_like_titles_have_names_of_their_own() -> None:
+    parts = [Part(title, 2) for title in ("my-shop", "my_shop", "My shop!", "other")]
+    assert anchors(parts) == ["my-shop", "my-shop-2", "my-shop-3", "other"]
 
 
 @pytest.mark.parametrize("place", ["results/r.html", "r.html", "else where/deep/r.html"])
