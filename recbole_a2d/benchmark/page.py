@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.layout import Link, Table, to_html, to_markdown
 from recbole_a2d.benchmark.page_style import SCRIPT, STYLE
+from recbole_a2d.html_page import html_page
 from recbole_a2d.records import Record
 
 Block = str | Table | Plot
@@ -41,7 +42,7 @@ def anchors(parts: Sequence[Part]) -> list[str]:
     return names
 
 
-def html_page(
+def report_page(
     title: str, intro: str, parts: Sequence[Part], records: Sequence[Record], file_of: Link
 ) -> str:
     """A page that needs no network: plotly, plots, tables and records in one file.
@@ -54,17 +55,14 @@ def html_page(
     """
     names = anchors(parts)
     body = "".join(map(_html_part, names, parts))
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>"
+    content = (
         f"<nav><p class='home'>{html.escape(title)}</p>{_contents(names, parts)}</nav>"
         f"<main><h1>{html.escape(title)}</h1><p class='lead'>{html.escape(intro)}</p>{body}"
         f"<h2 id='records'>Records</h2><p class='note'>What every figure of this page was made "
         f"from; the files hold all settings.</p>{_records(records, file_of)}</main>"
-        f"<script>{SCRIPT}</script></body></html>\n"
+        f"<script>{SCRIPT}</script>"
     )
+    return html_page(title, STYLE, content, get_plotlyjs())
 
 
 def markdown_page(title: str, intro: str, parts: Sequence[Part], file_of: Link) -> str:

@@ -19,7 +19,7 @@ from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
 from recbole_a2d.benchmark.layout import Link
 from recbole_a2d.benchmark.leak_table import read_label_shares
-from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
+from recbole_a2d.benchmark.page import Block, Part, markdown_page, report_page
 from recbole_a2d.benchmark.side_by_side import (
     clean_groups,
     main_groups,
@@ -31,8 +31,9 @@ from recbole_a2d.benchmark.side_by_side import (
 )
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
+from recbole_a2d.html_page import write_text
 from recbole_a2d.records import record_path, some_records
-from recbole_a2d.safe_write import replaced_file, require_writable
+from recbole_a2d.safe_write import require_writable
 
 HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
@@ -76,8 +77,8 @@ def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic
     groups = comparable(records)
     parts = [*paper_parts(groups, statistics), *dataset_parts(groups, statistics)]
     intro, file_of = _intro(groups, len(records)), _links(folder, out)
-    _write(out, html_page(TITLE, intro, parts, records, file_of))
-    _write(twin, markdown_page(TITLE, intro, parts, file_of))
+    write_text(out, report_page(TITLE, intro, parts, records, file_of))
+    write_text(twin, markdown_page(TITLE, intro, parts, file_of))
     return out
 
 
@@ -170,8 +171,3 @@ def _intro(groups: Sequence[Group], count: int) -> str:
         "for its record. Figures of the paper stand in columns of their own and are never mixed "
         "with ours."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    with replaced_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")
