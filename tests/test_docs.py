@@ -181,6 +181,16 @@ def test_the_speed_page_prints_the_last_bench(row: str) -> None:
     assert row in committed("docs/performance.md")
 
 
+def test_the_speed_page_tells_what_makes_each_table() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    intro, *sections = page.split("\n## ")
+    titles = {section.partition("\n")[0] for section in sections if "| ---" in section}
+    rows = re.findall(r"^\| ([^|]+) \| ", intro, flags=re.MULTILINE)
+    assert titles - {"What was tried"} <= set(", ".join(rows).split(", "))
+    for module in re.findall(r"`python -m benchmarks\.(\w+)`", intro):
+        assert (ROOT / "benchmarks" / f"{module}.py").is_file()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
