@@ -149,8 +149,8 @@ def _present(plots: Sequence[Plot | None]) -> list[Block]:
 
 def _not_run(suite: str) -> str:
     command = f"python run_recbole_a2d.py benchmark {suite} --dataset NAME"
-    sessions = "all training sessions and " if suite == "table2" else ""
-    return f"No records with {sessions}protocol clean yet: {command}"
+    sessions = " on all training sessions" if suite == "table2" else ""
+    return f"Not run under protocol clean{sessions} yet: {command}"
 
 
 def _group_title(group: Group) -> str:

@@ -120,7 +120,7 @@ def test_other_data_sets_stand_beside_the_papers(make_record: Any, tmp_path: Pat
 def test_no_section_is_empty(make_record: Any, tmp_path: Path, scale: Any) -> None:
     found = blocks([make_record(**scale)], tmp_path)
     assert found["Table 2"] == [
-        "No records with all training sessions and protocol clean yet: "
+        "Not run under protocol clean on all training sessions yet: "
         "python run_recbole_a2d.py benchmark table2 --dataset NAME"
     ]
     assert all(len(told) == 1 for told in found.values())
