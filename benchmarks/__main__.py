@@ -1,4 +1,6 @@
-"""``make bench``: every figure of docs/performance.md in one run.
+"""``make bench``: the figures of "Where it stands" in docs/performance.md, in one run.
+
+The page names the commands that make its other tables.
 
 ``python -m benchmarks [--data FOLDER] [--out FILE] [--repeats N]``; without ``--data`` it
 makes up sessions of Diginetica's size and shape.

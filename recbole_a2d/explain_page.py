@@ -6,9 +6,8 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from recbole_a2d.errors import UserError, reason
 from recbole_a2d.explain import ExplainedClick, Explanation, NearSession
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.html_page import html_page, write_text
 
 STYLE = """
 :root{--ink:#1f2430;--soft:#6b7280;--line:#e3e6ec;--fill:#2f6fde;--pale:#dbe7fb;--back:#fff}
@@ -52,17 +51,7 @@ def write_page(path: Path, explanations: Sequence[Explanation]) -> Path:
         UserError: the place cannot be written.
     """
     sections = "".join(_section(explanation) for explanation in explanations)
-    page = (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width'>"
-        f"<title>Why these items</title><style>{STYLE}</style><body>{sections}</body></html>\n"
-    )
-    try:
-        with replaced_file(path) as beside:
-            beside.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({reason(error)})") from error
-    return path
+    return write_text(path, html_page("Why these items", STYLE, sections))
 
 
 def _section(explanation: Explanation) -> str:

@@ -9,7 +9,7 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recbole_a2d.array_file import opened_arrays
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.precision import precision_name
+from recbole_a2d.record_check import check_content
 from recbole_a2d.safe_write import replaced_file
 
-_COMPARED = ("hit@20", "mrr@20", "ndcg@20")
-"""Metrics that every record has."""
 PACKAGES = ("torch", "recbole", "numpy", "pandas", "scipy", "entmax")
 
 
@@ -102,38 +102,13 @@ def read_record(path: Path) -> Record:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        _check_content(content, path.stem)
+        check_content(content, path.stem, {one.name: one for one in fields(Record)})
         return Record(**content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: not a result record of this version ({reason(error)}); "
             "restore the file, or delete it and run again"
         ) from error
-
-
-def _check_content(content: Any, run: str) -> None:
-    """Raise ValueError unless this is what :func:`write_record` writes for the run."""
-    if not isinstance(content, dict):
-        raise ValueError("it holds no fields")
-    kinds = {one.name: one for one in fields(Record)}
-    optional = {name for name, one in kinds.items() if one.default_factory is not MISSING}
-    missing, unknown = kinds.keys() - content.keys() - optional, content.keys() - kinds.keys()
-    if missing or unknown:
-        raise ValueError(f"fields missing: {sorted(missing)}, unknown: {sorted(unknown)}")
-    for name, value in content.items():
-        if not isinstance(value, _type_of(str(kinds[name].type))) or isinstance(value, bool):
-            raise ValueError(f"{name} is {value!r}")
-    if content["run"] != run:
-        raise ValueError(f"it is of the run {content['run']}")
-    for name in _COMPARED:
-        value = content["test"].get(name)
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"test {name} is {value!r}")
-
-
-def _type_of(annotation: str) -> tuple[type, ...]:
-    simple = {"str": (str,), "int": (int,), "float": (int, float)}
-    return simple.get(annotation, (dict,) if annotation.startswith("dict") else (list,))
 
 
 def some_records(folder: Path) -> list[Record]:
@@ -155,14 +130,16 @@ def read_records(folder: Path, names: str = "*") -> Iterator[Record]:
 
 
 def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
-    """Rank of each test row's target of a run, in row order; 0 is a miss by definition."""
-    path = _ranks_path(folder, run)
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
-            return ranks
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: ranks cannot be read ({error}); run the model again") from error
+    """Rank of each test row's target of a run, in row order; 0 is a miss by definition.
+
+    Raises:
+        UserError: they cannot be read, or are no ranks.
+    """
+    with opened_arrays(_ranks_path(folder, run), "run the model again") as content:
+        ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
+        if ranks.ndim != 1 or (ranks < 0).any():
+            raise ValueError("these are no ranks")
+    return ranks
 
 
 def versions() -> dict[str, str]:

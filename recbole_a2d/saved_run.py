@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recbole_a2d import records
+from recbole_a2d.array_file import opened_arrays
 from recbole_a2d.checkpoint import load_checkpoint, save_checkpoint
 from recbole_a2d.config import SessionConfig, plain_settings
 from recbole_a2d.data.dataset import SessionDataset, StringArray
@@ -176,12 +175,9 @@ def _check_model(path: Path, name: str) -> None:
 
 
 def _read_dataset(path: Path, facts: Mapping[str, Any]) -> SessionDataset:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            dataset = _dataset({name: content[name] for name in content.files}, facts)
+    with opened_arrays(path, ADVICE) as content:
+        dataset = _dataset(dict(content), facts)
         _check(dataset)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, error) from error
     return dataset
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, comparable
-from recbole_a2d.benchmark.leak_table import audited
+from recbole_a2d.benchmark.leak_table import audits
 from recbole_a2d.records import Record
 from recbole_a2d.yaml_files import read_yaml
 
@@ -70,8 +70,9 @@ def entry_of(record: Record) -> tuple[Group, Entry]:
 
 
 def leak_row(group: Group, record: Record) -> str:
-    """The row of the leak audit that holds a record, if one does."""
-    found = [s.name for s in audited(group) if any(record in e.records for e in s.entries.values())]
+    """The row of a leak audit that holds a record, if one does."""
+    settings = [setting for audit in audits(group) for setting in audit.settings]
+    found = [s.name for s in settings if any(record in e.records for e in s.entries.values())]
     return found[0] if found else ""
 
 
@@ -178,6 +179,16 @@ def bench_rows() -> Iterator[str]:
 @pytest.mark.parametrize("row", bench_rows())
 def test_the_speed_page_prints_the_last_bench(row: str) -> None:
     assert row in committed("docs/performance.md")
+
+
+def test_the_speed_page_tells_what_makes_each_table() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    intro, *sections = page.split("\n## ")
+    titles = {section.partition("\n")[0] for section in sections if "| ---" in section}
+    rows = re.findall(r"^\| ([^|]+) \| ", intro, flags=re.MULTILINE)
+    assert titles - {"What was tried"} <= set(", ".join(rows).split(", "))
+    for module in re.findall(r"`python -m benchmarks\.(\w+)`", intro):
+        assert (ROOT / "benchmarks" / f"{module}.py").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

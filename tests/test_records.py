@@ -35,6 +35,22 @@ def record(shop_config: Any, tmp_path: Path) -> Path:
         ("epochs", 1.5),
         ("run", "another"),
         ("unheard", 1),
+        ("config", {"train_fraction": None}),
+        ("config", {"train_fraction": 0}),
+        ("config", {"category_weight": "much"}),
+        ("history", ["x"]),
+        ("history", [{"commit": 7}]),
+        ("history", [{"epoch": "0", "valid": {"mrr@20": 0.1}}]),
+        ("history", [{"epoch": 0, "valid": {"hit@20": 0.1}}]),
+        ("history", [{"epoch": 0, "valid": {"mrr@20": None}}]),
+        ("history", [{"epoch": 0, "valid": [0.1]}]),
+        ("diagnostics", {"click_entropy": "low", "clicks_switched_off": 0.1}),
+        ("test", {"hit@20": 0.2, "mrr@20": 0.1, "ndcg@20": 0.1, "hit@5": "x"}),
+        ("test", {"hit@20": True, "mrr@20": 0.1, "ndcg@20": 0.1}),
+        ("seconds", float("nan")),
+        ("seconds", float("inf")),
+        ("train_rows", -1),
+        ("versions", {"torch": 2}),
         ("commit", None),
     ],
 )
@@ -50,7 +66,7 @@ def test_damage_is_named(
         assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '"x"'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '"x"', "[" * 100_000])
 def test_what_is_no_record_is_named(
     text: str, record: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

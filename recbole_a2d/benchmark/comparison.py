@@ -14,6 +14,7 @@ from recbole_a2d.benchmark.row_facts import RowFacts, row_facts
 from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.data.progress import progress
 from recbole_a2d.errors import UserError
+from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.significance import (
     Interval,
     holm,
@@ -21,11 +22,13 @@ from recbole_a2d.evaluation.significance import (
     per_session_metric,
     wilcoxon_p,
 )
-from recbole_a2d.records import read_ranks
+from recbole_a2d.records import Record, read_ranks
 
 SAMPLES = 2000
 """Resamples of the bootstrap: the ends of a 95 % interval are then stable to about 3 %."""
 LEVEL = 0.05
+ROUNDING = 1e-9
+"""What the same ranks may differ by in a metric, added up on another machine."""
 BETTER, WORSE = "▲", "▼"
 
 
@@ -73,18 +76,25 @@ class Statistics:
         """Facts of the group's test rows; None where the data set is not here."""
         return row_facts(self.results, group.dataset, group.fingerprint, self.data_path)
 
-    def ranks(self, run: str, rows: int) -> NDArray[np.int64]:
+    def ranks(self, record: Record, rows: int) -> NDArray[np.int64]:
         """Ranks of a run.
 
         Raises:
-            UserError: they cannot be read, or are not of these rows.
+            UserError: they cannot be read, are not of these rows, or do not make the figures of
+                the record.
         """
-        ranks = read_ranks(self.results, run)
+        ranks, path = read_ranks(self.results, record.run), f"{self.results}/ranks/{record.run}.npz"
         if len(ranks) != rows:
             raise UserError(
-                f"{self.results}/ranks/{run}.npz holds {len(ranks)} ranks and the data set has "
-                f"{rows} test rows; run the model again"
+                f"{path} holds {len(ranks)} ranks and the data set has {rows} test rows; "
+                "run the model again"
             )
+        for metric, value in metrics_from_ranks(ranks, ks=(20,)).items():
+            if abs(value - record.test[metric]) > ROUNDING:
+                raise UserError(
+                    f"{path} makes {metric} {value:.6f} and the record says "
+                    f"{record.test[metric]:.6f}; restore both, or run the model again"
+                )
         return ranks
 
     def compare(self, group: Group, entries: Sequence[Entry], reference: Entry) -> Verdicts:
@@ -123,14 +133,18 @@ class Statistics:
         key = (entry.key, metric)
         if key not in self._values:
             of_seeds = []
-            for run in entry.runs:
-                found = per_session_metric(self.ranks(run, len(facts)), facts.session, 20)
+            for record in entry.records:
+                found = per_session_metric(self.ranks(record, len(facts)), facts.session, 20)
                 of_seeds.append(found.hit if metric == "hit@20" else found.reciprocal_rank)
             self._values[key] = np.mean(of_seeds, axis=0)
         return self._values[key]
 
 
-def reference_of(group: Group) -> Entry:
-    """What the others of a group are compared with: A2D-MTL, else the best MRR@20."""
-    best = group.models or group.results or group.entries
-    return group.find(OURS) or best[0]
+def reference_of(group: Group) -> Entry | None:
+    """What the others of a group are compared with: A2D-MTL, else the best MRR@20.
+
+    None where there are no results; what is of the leak audit or of Figure 3 alone is nobody's
+    measure.
+    """
+    best = [*group.models, *group.results]
+    return group.find(OURS) or (best[0] if best else None)

@@ -26,7 +26,7 @@ def details_tables(
     group: Group, statistics: Statistics | None = None, reference: Entry | None = None
 ) -> list[Table]:
     """The models of a group, its ablations where there are any, and the models on either kind of
-    rows; best MRR@20 first.
+    rows; best MRR@20 first. No tables where there are no results.
 
     Args:
         group: entries that may be compared.
@@ -35,6 +35,8 @@ def details_tables(
         reference: what the others are compared with; None: A2D-MTL, else the best MRR@20.
     """
     reference = reference or reference_of(group)
+    if reference is None:
+        return []
     found = [("", group.models), ("Parts of A2D-MTL", group.ablations)]
     tables = [
         _details(title, group, entries, statistics, reference)
@@ -53,10 +55,7 @@ def _details(
     reference: Entry,
 ) -> Table:
     verdicts = {} if statistics is None else statistics.compare(group, entries, reference)
-    best = {
-        metric: max((e.mean(metric) for e in entries if not e.leaks), default=0.0)
-        for metric, _ in SHOWN
-    }
+    best = {metric: max(entry.mean(metric) for entry in entries) for metric, _ in SHOWN}
     rows = [_row(entry, best, verdicts) for entry in entries]
     differences = [head for _, label in METRICS for head in (f"Δ {label}", "p")] * bool(verdicts)
     heads = ["model", *(label for _, label in SHOWN), *differences, "epochs", "time", "seeds"]

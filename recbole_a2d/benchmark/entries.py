@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
@@ -93,7 +92,20 @@ class Entry:
     @property
     def leaks(self) -> bool:
         """Whether its figures are made with an answer in sight, and so are no results."""
-        return any(key == "session_bank" and value == "batch_leaky" for key, value in self.changed)
+        return any(r.config.get("session_bank") == "batch_leaky" for r in self.records)
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it may stand among results; else it is of the leak audit or of Figure 3 alone.
+
+        What leaks, and what was ranked in an order of the audit, is no result whatever else was
+        changed.
+        """
+        if self.leaks or any("evaluation_order" in record.config for record in self.records):
+            return False
+        varied = {key for key, _ in self.changed}
+        alone = varied <= LEAK_KEYS | {"category_weight"}
+        return self.variant != "full" or not varied or not alone
 
     def mean(self, metric: str) -> float:
         """Mean over the seeds, as a fraction."""
@@ -192,7 +204,7 @@ class Group:
 
     def find(self, model: str, variant: str = "full") -> Entry | None:
         """The entry of a model as its yaml files have it."""
-        for entry in self.entries:
+        for entry in self.results:
             if (entry.model, entry.variant, entry.changed) == (model, variant, ()):
                 return entry
         return None
@@ -211,14 +223,7 @@ class Group:
     @property
     def results(self) -> list[Entry]:
         """Entries without those of the leak audit and of Figure 3, best MRR@20 first."""
-        aside = LEAK_KEYS | {"category_weight"}
-        kept = [
-            entry
-            for entry in self.entries
-            if entry.variant != "full"
-            or not entry.changed
-            or not {key for key, _ in entry.changed} <= aside
-        ]
+        kept = [entry for entry in self.entries if entry.is_result]
         return sorted(kept, key=lambda entry: -entry.mean("mrr@20"))
 
     @property
@@ -258,6 +263,9 @@ def comparable(records: Iterable[Record]) -> list[Group]:
 def changed_settings(record: Record) -> tuple[Setting, ...]:
     """Settings of a record that differ from what today's yaml files give its model.
 
+    Values are compared as :func:`recbole_a2d.run_names.stands_for` compares them, 7 like 7.0: what
+    a grid takes for finished is not missing from a table.
+
     A key of the model's own file that the record does not know did not exist when it was
     made: it is told by what the model did then, else as ``absent``.
     """
@@ -266,11 +274,7 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
     if record.epochs == 0:
         relevant &= own | {"MAX_ITEM_LIST_LENGTH"}
     asked = record.config
-    changed = {
-        key: asked[key]
-        for key in relevant & asked.keys()
-        if _text(asked[key]) != _text(defaults[key])
-    }
+    changed = {key: asked[key] for key in relevant & asked.keys() if asked[key] != defaults[key]}
     for key in (relevant & own) - asked.keys():
         value = value_before(record.config, key)
         if value != defaults[key]:
@@ -289,21 +293,15 @@ def _defaults(record: Record) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _entries(records: Iterable[Record]) -> tuple[Entry, ...]:
-    found: dict[tuple[str, str, str], dict[int, Record]] = {}
-    changes: dict[tuple[str, str, str], tuple[Setting, ...]] = {}
+    found: list[tuple[tuple[str, str, tuple[Setting, ...]], dict[int, Record]]] = []
     for record in records:
-        changed = changed_settings(record)
-        key = (record.model, record.variant, _text(changed))
-        seeds = found.setdefault(key, {})
-        changes[key] = changed
+        what = (record.model, record.variant, changed_settings(record))
+        seeds = next((seeds for known, seeds in found if known == what), None)
+        if seeds is None:
+            found.append((what, seeds := {}))
         # Of two that differ only in keys that one does not know, the newer code knows more.
         if record.seed not in seeds or len(record.config) > len(seeds[record.seed].config):
             seeds[record.seed] = record
     return tuple(
-        Entry(key[0], key[1], changes[key], tuple(seeds[seed] for seed in sorted(seeds)))
-        for key, seeds in found.items()
+        Entry(*what, tuple(seeds[seed] for seed in sorted(seeds))) for what, seeds in found
     )
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.benchmark.entries import LEAK_KEYS, METRICS, Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import (
+    LEAK_KEYS,
+    METRICS,
+    Entry,
+    Group,
+    entry_title,
+    same_seeds,
+)
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
-from recbole_a2d.benchmark.suites import ORDERS
+from recbole_a2d.benchmark.suites import ORDERS, OURS
 from recbole_a2d.command_line import as_typed
 from recbole_a2d.errors import UserError
 
@@ -34,12 +41,47 @@ class Setting:
     entries: dict[str, Entry]
 
 
-def audited(group: Group) -> list[Setting]:
-    """Settings of the audit: the default first, then each change."""
+@dataclass(frozen=True)
+class Audit:
+    """Lines that differ in what is audited alone.
+
+    Attributes:
+        model: A2D-MTL, its variant and the further settings that all lines have.
+        settings: the default first, then each change.
+    """
+
+    model: str
+    settings: list[Setting]
+
+    @property
+    def title(self) -> str:
+        """What the table is called; the plain model goes without saying."""
+        plain = self.model == entry_title(OURS, "full")
+        return "Leak audit" if plain else f"Leak audit of {self.model}"
+
+
+def audits(group: Group) -> list[Audit]:
+    """The audits of a group, the plain model's first: every one with a line that is no result."""
+    found: dict[str, list[Entry]] = {}
+    for entry in group.entries:
+        if entry.model == OURS:
+            kept = tuple(pair for pair in entry.changed if pair[0] not in LEAK_KEYS)
+            found.setdefault(replace(entry, changed=kept).label, []).append(entry)
+    return [
+        Audit(model, _settings(entries))
+        for model, entries in sorted(found.items())
+        if any(_of_audit_alone(entry) for entry in entries)
+    ]
+
+
+def _of_audit_alone(entry: Entry) -> bool:
+    return not entry.is_result and bool(LEAK_KEYS & {key for key, _ in entry.changed})
+
+
+def _settings(entries: list[Entry]) -> list[Setting]:
     settings: dict[str, Setting] = {}
-    entries = group.varied(LEAK_KEYS)
-    for entry in same_seeds(entries) if entries else []:
-        told = dict(entry.changed)
+    for entry in same_seeds(entries):
+        told = {key: value for key, value in entry.changed if key in LEAK_KEYS}
         order = str(told.pop("evaluation_order", LENGTH))
         name = ", ".join(f"{k}: {as_typed(v)}" for k, v in sorted(told.items())) or "as in results"
         bank = str(entry.records[0].config.get("session_bank", "none"))
@@ -59,7 +101,7 @@ def leak_table(
     """P@20 and MRR@20 of every setting in every order, and how often an answer stood near.
 
     Args:
-        settings: of :func:`audited`.
+        settings: of an :class:`Audit`.
         shares: of :func:`read_label_shares`.
         title: above the table.
     """

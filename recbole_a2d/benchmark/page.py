@@ -7,12 +7,15 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
+from urllib.parse import quote
 
 from plotly.offline import get_plotlyjs
 
 from recbole_a2d.benchmark.figures.style import Plot
-from recbole_a2d.benchmark.layout import Table, to_html, to_markdown
+from recbole_a2d.benchmark.layout import Link, Table, to_html, to_markdown
 from recbole_a2d.benchmark.page_style import SCRIPT, STYLE
+from recbole_a2d.html_page import html_page
 from recbole_a2d.records import Record
 
 Block = str | Table | Plot
@@ -27,62 +30,74 @@ class Part:
     blocks: list[Block] = field(default_factory=list)
     contents_title: str = ""
 
-    @property
-    def anchor(self) -> str:
-        """Name in links."""
-        kept = "".join(c if c.isalnum() else "-" for c in self.title.lower())
-        return "-".join(filter(None, kept.split("-")))
+
+def anchors(parts: Sequence[Part]) -> list[str]:
+    """Names of the parts in links; numbered where titles differ in signs alone."""
+    names: list[str] = []
+    for part in parts:
+        kept = "".join(c if c.isalnum() else "-" for c in part.title.lower())
+        plain = "-".join(filter(None, kept.split("-")))
+        further = (f"{plain}-{number}" for number in count(2))
+        names.append(next(name for name in chain([plain], further) if name not in names))
+    return names
 
 
-def html_page(title: str, intro: str, parts: Sequence[Part], records: Sequence[Record]) -> str:
-    """A page that needs no network: plotly, plots, tables and records in one file."""
-    body = "".join(_html_part(number, part) for number, part in enumerate(parts))
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>"
-        f"<nav><p class='home'>{html.escape(title)}</p>{_contents(parts)}</nav>"
+def report_page(
+    title: str, intro: str, parts: Sequence[Part], records: Sequence[Record], file_of: Link
+) -> str:
+    """A page that needs no network: plotly, plots, tables and records in one file.
+
+    Args:
+        title, intro: above the parts.
+        parts: its sections.
+        records: all that the figures were made from.
+        file_of: where the record of a run lies, as seen from the page.
+    """
+    names = anchors(parts)
+    body = "".join(map(_html_part, names, parts))
+    content = (
+        f"<nav><p class='home'>{html.escape(title)}</p>{_contents(names, parts)}</nav>"
         f"<main><h1>{html.escape(title)}</h1><p class='lead'>{html.escape(intro)}</p>{body}"
         f"<h2 id='records'>Records</h2><p class='note'>What every figure of this page was made "
-        f"from; the files hold all settings.</p>{_records(records)}</main>"
-        f"<script>{SCRIPT}</script></body></html>\n"
+        f"from; the files hold all settings.</p>{_records(records, file_of)}</main>"
+        f"<script>{SCRIPT}</script>"
     )
+    return html_page(title, STYLE, content, get_plotlyjs())
 
 
-def markdown_page(title: str, intro: str, parts: Sequence[Part]) -> str:
-    """The same as Markdown: plots as the tables of their numbers."""
+def markdown_page(title: str, intro: str, parts: Sequence[Part], file_of: Link) -> str:
+    """The same as Markdown: plots as the tables of their numbers, linked to the records' files."""
     lines = [f"# {title}", "", intro]
     for part in parts:
         lines += ["", "#" * part.level + f" {part.title}"]
         for block in part.blocks:
-            lines += ["", _markdown_block(block)]
+            lines += ["", _markdown_block(block, file_of)]
     return "\n".join(lines) + "\n"
 
 
-def _markdown_block(block: Block) -> str:
+def _markdown_block(block: Block, file_of: Link) -> str:
     if isinstance(block, str):
         return block
     if isinstance(block, Table):
-        return to_markdown(block, _file)
+        return to_markdown(block, file_of)
     about = f"**{block.title}.** {block.about}"
-    return f"{about}\n\n{to_markdown(block.numbers, _file)}"
+    return f"{about}\n\n{to_markdown(block.numbers, file_of)}"
 
 
-def _contents(parts: Sequence[Part]) -> str:
+def _contents(names: Sequence[str], parts: Sequence[Part]) -> str:
     links = "".join(
-        f"<a class='level{part.level}' href='#{part.anchor}'>"
+        f"<a class='level{part.level}' href='#{name}'>"
         f"{html.escape(part.contents_title or part.title)}</a>"
-        for part in parts
+        for name, part in zip(names, parts, strict=True)
     )
     return f"{links}<a class='level2' href='#records'>Records</a>"
 
 
-def _html_part(number: int, part: Part) -> str:
+def _html_part(name: str, part: Part) -> str:
     blocks = "".join(
-        _html_block(f"plot-{number}-{place}", block) for place, block in enumerate(part.blocks)
+        _html_block(f"plot-{place}-{name}", block) for place, block in enumerate(part.blocks)
     )
-    head = f"<h{part.level} id='{part.anchor}'>{html.escape(part.title)}</h{part.level}>"
+    head = f"<h{part.level} id='{name}'>{html.escape(part.title)}</h{part.level}>"
     return f"<section>{head}{blocks}</section>"
 
 
@@ -107,11 +122,12 @@ def _html_block(name: str, block: Block) -> str:
     )
 
 
-def _records(records: Sequence[Record]) -> str:
-    return "".join(_record(record) for record in sorted(records, key=lambda r: r.run))
+def _records(records: Sequence[Record], file_of: Link) -> str:
+    ordered = sorted(records, key=lambda record: record.run)
+    return "".join(_record(record, html.escape(file_of(record.run))) for record in ordered)
 
 
-def _record(record: Record) -> str:
+def _record(record: Record, file: str) -> str:
     facts = {
         "command": record.command,
         "protocol, preset, seed": f"{record.protocol}, {record.preset}, {record.seed}",
@@ -127,9 +143,10 @@ def _record(record: Record) -> str:
         for name, value in facts.items()
     )
     return (
-        f"<details class='record' id='{_anchor(record.run)[1:]}'><summary>{html.escape(record.run)}"
-        f"</summary><table class='facts'>{rows}</table><p class='note'>"
-        f"<a href='{html.escape(_file(record.run))}'>{html.escape(_file(record.run))}</a>, all "
+        f"<details class='record' id='{html.escape(f'record-{record.run}')}'>"
+        f"<summary>{html.escape(record.run)}</summary>"
+        f"<table class='facts'>{rows}</table><p class='note'>"
+        f"<a href='{file}'>{file}</a>, all "
         f"settings: {html.escape(_settings(record))}</p></details>"
     )
 
@@ -139,8 +156,5 @@ def _settings(record: Record) -> str:
 
 
 def _anchor(run: str) -> str:
-    return f"#record-{run}"
-
-
-def _file(run: str) -> str:
-    return f"records/{run}.json"
+    """Link to a record on the page: browsers look for the id that it stands for, decoded."""
+    return f"#record-{quote(run, safe='')}"

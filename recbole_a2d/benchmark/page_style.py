@@ -56,7 +56,7 @@ function openTarget(){
 window.addEventListener('hashchange',openTarget);openTarget();
 document.querySelectorAll('.js-plotly-plot').forEach(plot=>plot.on('plotly_click',event=>{
   const run=event.points[0].customdata;
-  if(run)location.hash='record-'+run;
+  if(run)location.hash='record-'+encodeURIComponent(run);
 }));
 """
 """A link to a record opens it; a click on a point goes to the point's record."""

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Group, comparable
 from recbole_a2d.benchmark.figures.attention import attention
-from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.layout import Link
 from recbole_a2d.benchmark.leak_table import read_label_shares
-from recbole_a2d.benchmark.page import Block, Part, html_page, markdown_page
+from recbole_a2d.benchmark.page import Block, Part, markdown_page, report_page
 from recbole_a2d.benchmark.side_by_side import (
-    has_ablations,
+    clean_groups,
     main_groups,
     scales,
     side_by_side,
     table2_rows,
+    table3_groups,
     table3_rows,
 )
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import some_records
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.html_page import write_text
+from recbole_a2d.records import record_path, some_records
+from recbole_a2d.safe_write import require_writable
 
 HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_path DIR]
 
@@ -59,20 +64,43 @@ def write_report(folder: Path, out: Path, data_path: Path = Path("dataset_atomic
 
     Args:
         folder: results folder.
-        out: the HTML file; links to records go to ``records/`` beside it.
+        out: the HTML file; its links to records go from its folder to the results folder.
         data_path: folder of the data sets, for what ``results/rows`` does not hold yet.
 
     Raises:
-        UserError: there are no records, or one cannot be read.
+        UserError: there are no records, one cannot be read, or ``out`` cannot be written.
     """
+    twin = _twin(out)
     records = some_records(folder)
+    require_writable(out.parent, "--out FILE")
     statistics = Statistics(folder, data_path)
     groups = comparable(records)
     parts = [*paper_parts(groups, statistics), *dataset_parts(groups, statistics)]
-    intro = _intro(groups, len(records))
-    _write(out, html_page(TITLE, intro, parts, records))
-    _write(out.with_suffix(".md"), markdown_page(TITLE, intro, parts))
+    intro, file_of = _intro(groups, len(records)), _links(folder, out)
+    write_text(out, report_page(TITLE, intro, parts, records, file_of))
+    write_text(twin, markdown_page(TITLE, intro, parts, file_of))
     return out
+
+
+def _twin(out: Path) -> Path:
+    """Where the Markdown goes; UserError where either page would take another's place."""
+    twin = out.with_suffix(".md") if out.name else out
+    for path in (out, twin):
+        if path.is_dir():
+            raise UserError(f"--out {out}: {path} is a folder; name a file, as in DIR/report.html")
+    if out.suffix.lower() == twin.suffix:
+        raise UserError(f"--out {out}: that is the name of its Markdown twin; name an HTML file")
+    return twin
+
+
+def _links(folder: Path, out: Path) -> Link:
+    """From a run to its record's file as seen from the page, fit for a link."""
+
+    def file_of(run: str) -> str:
+        record = record_path(folder.resolve(), run)
+        return quote(Path(os.path.relpath(record, out.parent.resolve())).as_posix())
+
+    return file_of
 
 
 def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
@@ -81,16 +109,18 @@ def paper_parts(groups: Sequence[Group], statistics: Statistics) -> list[Part]:
     figure3 = Part("Figure 3: weight of the category task", 2, contents_title="Figure 3: lambda")
     audit = Part("Leak audit", 2)
     for scale in scales(groups):
-        here, title = main_groups(groups, scale), scale.title.capitalize()
+        here, title = clean_groups(groups, scale), scale.title.capitalize()
         if scale.whole:
-            table2.blocks.append(side_by_side(title, table2_rows(), here, statistics, "table2"))
-        if has_ablations(here):
-            table3.blocks.append(side_by_side(title, table3_rows(), here, statistics, "table3"))
+            chosen = main_groups(groups, scale)
+            table2.blocks.append(side_by_side(title, table2_rows(), chosen, statistics, "table2"))
+        if ablated := table3_groups(groups, scale):
+            table3.blocks.append(side_by_side(title, table3_rows(), ablated, statistics, "table3"))
         figure3.blocks += _present([category_weight(title, here)])
-        audit.blocks += _present([_audit(group, statistics) for group in here])
-    for part, suite in ((table3, "table3"), (figure3, "figure3"), (audit, "leak")):
+        audit.blocks += [plot for group in here for plot in _audits(group, statistics)]
+    parts = [table2, table3, figure3, audit]
+    for part, suite in zip(parts, ("table2", "table3", "figure3", "leak"), strict=True):
         part.blocks = part.blocks or [_not_run(suite)]
-    return [table2, table3, figure3, audit]
+    return parts
 
 
 def dataset_parts(groups: Sequence[Group], statistics: Statistics) -> Iterator[Part]:
@@ -108,9 +138,9 @@ def _group_blocks(group: Group, statistics: Statistics) -> list[Block]:
     return [group_facts(group), *details_tables(group, statistics), *_present(plots)]
 
 
-def _audit(group: Group, statistics: Statistics) -> Plot | None:
+def _audits(group: Group, statistics: Statistics) -> list[Plot]:
     shares = read_label_shares(statistics.results, group.dataset, group.fingerprint)
-    return leak_audit(group, shares)
+    return leak_plots(group, shares)
 
 
 def _present(plots: Sequence[Plot | None]) -> list[Block]:
@@ -118,7 +148,9 @@ def _present(plots: Sequence[Plot | None]) -> list[Block]:
 
 
 def _not_run(suite: str) -> str:
-    return f"No records yet: python run_recbole_a2d.py benchmark {suite} --dataset NAME"
+    command = f"python run_recbole_a2d.py benchmark {suite} --dataset NAME"
+    sessions = " on all training sessions" if suite == "table2" else ""
+    return f"Not run under protocol clean{sessions} yet: {command}"
 
 
 def _group_title(group: Group) -> str:
@@ -139,8 +171,3 @@ def _intro(groups: Sequence[Group], count: int) -> str:
         "for its record. Figures of the paper stand in columns of their own and are never mixed "
         "with ours."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    with replaced_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")

@@ -43,8 +43,8 @@ def _figures(
 ) -> NDArray[np.float64]:
     """Each metric on each kind of rows, mean over the seeds, ``[kinds x metrics]``."""
     of_seeds = [
-        [value for kind in kinds for value in _metrics(statistics.ranks(run, len(kind))[kind])]
-        for run in entry.runs
+        [value for kind in kinds for value in _metrics(statistics.ranks(record, len(kind))[kind])]
+        for record in entry.records
     ]
     return np.mean(of_seeds, axis=0)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_a2d.array_file import opened_arrays
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.data.sessions import IntArray
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.safe_write import replaced_file
 
 logger = logging.getLogger("recbole_a2d")
@@ -25,7 +26,7 @@ class RowFacts:
     Attributes:
         session: number of the row's session.
         prefix_length: clicks before the target, none cut.
-        target_clicks: clicks on the target in the training sessions (valid among them).
+        target_clicks: clicks on the target in all training sessions (valid among them).
         repeat: 1 where the target stands in the prefix already, else 0.
     """
 
@@ -43,7 +44,7 @@ def row_facts(results: Path, dataset: str, fingerprint: str, data_path: Path) ->
     """Facts of a data set's test rows; None where neither they nor the data set is here.
 
     Kept in ``RESULTS/rows/DATASET-FINGERPRINT.npz`` once made, so that tables and pages can be
-    made again where the clicks are not.
+    made again where the clicks are not; a warning tells where they cannot be.
 
     Args:
         results: results folder.
@@ -60,9 +61,10 @@ def row_facts(results: Path, dataset: str, fingerprint: str, data_path: Path) ->
     if data is None:
         return None
     facts = facts_of(data)
-    columns = {field.name: getattr(facts, field.name).astype("i4") for field in fields(facts)}
-    with replaced_file(path) as beside, beside.open("wb") as stream:
-        np.savez_compressed(stream, **columns)
+    try:
+        _keep(path, facts)
+    except OSError as error:  # who only reads results may have no right to add to them
+        logger.warning("%s: not kept (%s)", path, reason(error))
     return facts
 
 
@@ -109,10 +111,15 @@ def _data(dataset: str, fingerprint: str, data_path: Path) -> ExperimentData | N
     return data
 
 
+def _keep(path: Path, facts: RowFacts) -> None:
+    columns = {field.name: getattr(facts, field.name).astype("i4") for field in fields(facts)}
+    with replaced_file(path) as beside, beside.open("wb") as stream:
+        np.savez_compressed(stream, **columns)
+
+
 def _read(path: Path) -> RowFacts:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            names = [field.name for field in fields(RowFacts)]
-            return RowFacts(**{name: content[name].astype(np.int64) for name in names})
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); delete it and run again") from error
+    with opened_arrays(path, "delete it and run again") as content:
+        columns = {one.name: content[one.name].astype(np.int64) for one in fields(RowFacts)}
+        if len({column.shape for column in columns.values()}) > 1:
+            raise ValueError("columns of unequal length")
+    return RowFacts(**columns)

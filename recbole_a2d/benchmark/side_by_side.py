@@ -60,22 +60,34 @@ def scales(groups: Sequence[Group]) -> list[Scale]:
     return sorted(found, key=lambda scale: (scale.preset, -scale.train_fraction))
 
 
+def clean_groups(groups: Sequence[Group], scale: Scale) -> list[Group]:
+    """Groups of a scale under the clean protocol."""
+    return [group for group in groups if group.clean and group.scale == scale]
+
+
 def main_groups(groups: Sequence[Group], scale: Scale) -> list[Group]:
     """One group a data set for the big tables: clean protocol, this scale.
 
     The paper's data sets where there is any, in its order; else whatever there is.
     """
     chosen: dict[str, Group] = {}
-    for group in groups:
-        fits = group.clean and group.scale == scale
+    for group in clean_groups(groups, scale):
         known = chosen.get(group.dataset)
-        if fits and (known is None or len(group.entries) > len(known.entries)):
+        if known is None or len(group.entries) > len(known.entries):
             chosen[group.dataset] = group
     of_paper = [chosen[name] for name in PAPER_DATASETS if name in chosen]
     return of_paper or [chosen[name] for name in sorted(chosen)]
 
 
-def has_ablations(groups: Sequence[Group]) -> bool:
+def table3_groups(groups: Sequence[Group], scale: Scale) -> list[Group]:
+    """The main groups where an ablation was run on any of them, else other data sets with one."""
+    chosen = main_groups(groups, scale)
+    if _has_ablations(chosen):
+        return chosen
+    return main_groups([group for group in groups if _has_ablations([group])], scale)
+
+
+def _has_ablations(groups: Sequence[Group]) -> bool:
     """Whether any row of Table 3 but the whole model was run."""
     return any(group.find(OURS, name) for group in groups for name in ABLATIONS[1:])
 

@@ -9,13 +9,13 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
 from recbole_a2d.benchmark.entries import Entry, Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
-from recbole_a2d.benchmark.leak_table import audited, leak_table, read_label_shares
+from recbole_a2d.benchmark.leak_table import audits, leak_table, read_label_shares
 from recbole_a2d.benchmark.side_by_side import (
-    has_ablations,
     main_groups,
     scales,
     side_by_side,
     table2_rows,
+    table3_groups,
     table3_rows,
 )
 from recbole_a2d.command_line import split_pairs
@@ -92,20 +92,19 @@ def paper_tables(groups: Sequence[Group], statistics: Statistics | None) -> list
     """Table 2 of whole runs and, at every scale where an ablation was run, Table 3."""
     tables = []
     for scale in scales(groups):
-        chosen = main_groups(groups, scale)
         if scale.whole:
-            caption = f"Table 2, {scale.title}: models"
+            caption, chosen = f"Table 2, {scale.title}: models", main_groups(groups, scale)
             tables.append(side_by_side(caption, table2_rows(), chosen, statistics, "table2"))
-        if has_ablations(chosen):
+        if ablated := table3_groups(groups, scale):
             caption = f"Table 3, {scale.title}: parts of A2D-MTL"
-            tables.append(side_by_side(caption, table3_rows(), chosen, statistics, "table3"))
+            tables.append(side_by_side(caption, table3_rows(), ablated, statistics, "table3"))
     return tables
 
 
 def audit_tables(group: Group, folder: Path) -> list[Table]:
-    """The leak audit of a group, where there is one."""
-    settings = audited(group) if group.clean else []
-    if len(settings) < 2:
+    """The leak audits of a group, where there are any."""
+    found = audits(group) if group.clean else []
+    if not found:
         return []
     shares = read_label_shares(folder, group.dataset, group.fingerprint)
-    return [leak_table(settings, shares, "Leak audit")]
+    return [leak_table(audit.settings, shares, audit.title) for audit in found]

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as graph
 from plotly.offline import get_plotlyjs
 
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.html_page import html_page, write_text
 from recbole_a2d.tune.space import Parameter, SearchSpace
 from recbole_a2d.tune.trial import STOPPED, Trial
 
@@ -37,22 +37,21 @@ def write_plot(
         space: what was searched.
         trials: what came of it; at least one with a result.
         metric: validation metric that was searched for.
+
+    Raises:
+        UserError: the place cannot be written.
     """
     scored = [(found[0], trial) for trial in trials if (found := trial.best(metric)) is not None]
     drawn = "".join(
         figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
         for figure in (_coordinates(space, scored, metric), _course(scored, metric))
     )
-    page = (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script><h1>{html.escape(title)}</h1>"
+    content = (
+        f"<h1>{html.escape(title)}</h1>"
         f"<p class='note'>Validation {html.escape(metric)}, in per cent; the test sessions took "
-        f"no part.</p>{drawn}{_table(space, trials, metric)}</html>\n"
+        f"no part.</p>{drawn}{_table(space, trials, metric)}"
     )
-    with replaced_file(path) as beside:
-        beside.write_text(page, encoding="utf-8")
-    return path
+    return write_text(path, html_page(title, STYLE, content, get_plotlyjs()))
 
 
 def _coordinates(

@@ -16,7 +16,9 @@ from recbole_a2d.errors import UserError
 def verdicts(records: list[Any], tmp_path: Path, data: Path) -> dict[tuple[str, str], Any]:
     group = comparable(records)[0]
     statistics = Statistics(tmp_path / "results", data)
-    found = statistics.compare(group, group.entries, reference_of(group))
+    measure = reference_of(group)
+    assert measure is not None
+    found = statistics.compare(group, group.entries, measure)
     label = {entry.key: entry.label for entry in group.entries}
     return {(label[key], metric): verdict for (key, metric), verdict in found.items()}
 
@@ -87,7 +89,31 @@ def test_ranks_of_other_rows_are_refused(make_record: Any, tmp_path: Path, shop_
         verdicts(records, tmp_path, shop_data)
 
 
+def test_ranks_of_another_run_are_refused(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    records = [make_record(good=0.3), make_record("GRU4Rec", good=0.6)]
+    ours, theirs = (tmp_path / "results" / "ranks" / f"{record.run}.npz" for record in records)
+    theirs.write_bytes(ours.read_bytes())
+    with pytest.raises(UserError, match=r"GRU4Rec-\w+\.npz makes hit@20 0\.3.* says 0\.(59|6)"):
+        verdicts(records, tmp_path, shop_data)
+
+
+def reference(records: list[Any]) -> str | None:
+    found = reference_of(comparable(records)[0])
+    return None if found is None else found.model
+
+
 def test_reference_is_ours_else_the_best(make_record: Any) -> None:
     rivals = [make_record("GRU4Rec", good=0.9), make_record("STAMP", good=0.1)]
-    assert reference_of(comparable(rivals)[0]).model == "GRU4Rec"
-    assert reference_of(comparable([*rivals, make_record(good=0.2)])[0]).model == "A2DMTL"
+    assert reference(rivals) == "GRU4Rec"
+    assert reference([*rivals, make_record(good=0.2)]) == "A2DMTL"
+
+
+def test_what_leaks_is_nobodys_measure(make_record: Any) -> None:
+    leaky = [
+        make_record(session_bank="batch_leaky", good=0.99, **also)
+        for also in ({}, {"epochs": 3}, {"evaluation_order": "file"})
+    ]
+    assert reference(leaky) is None
+    assert reference([*leaky, make_record("GRU4Rec", good=0.1)]) == "GRU4Rec"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_a2d.benchmark.entries import changed_settings, comparable, same_seeds
+from recbole_a2d.run_names import stands_for
 
 
 def test_only_like_records_are_compared(make_record: Any) -> None:
@@ -62,6 +63,18 @@ def test_a_switch_younger_than_the_record_is_told(make_record: Any) -> None:
     assert changed_settings(record) == (("graph_exclude_self", "absent"),)
 
 
+def test_a_whole_number_is_the_same_as_a_float(make_record: Any) -> None:
+    whole, as_float = make_record("VSKNN", trained=False), make_record("VSKNN", trained=False)
+    as_float.config["neighbors"] = float(as_float.config["neighbors"])
+    assert changed_settings(as_float) == ()
+    assert stands_for(as_float, whole.config), "a grid takes it for finished as well"
+    others = [make_record("VSKNN", trained=False, neighbors=7, seed=seed) for seed in (1, 2)]
+    others[1].config["neighbors"] = 7.0
+    (entry,) = comparable(others)[0].entries
+    assert entry.changed == (("neighbors", 7),)
+    assert len(entry.records) == 2
+
+
 def test_training_settings_mean_nothing_to_counts(make_record: Any) -> None:
     assert changed_settings(make_record("Pop", trained=False, learning_rate=9.0)) == ()
     assert changed_settings(make_record("VSKNN", trained=False, neighbors=7)) != ()
@@ -114,6 +127,21 @@ def test_leak_runs_and_sweeps_are_no_results(make_record: Any) -> None:
     assert {entry.label for entry in group.models} == {"A2D-MTL", scale}
     assert len(group.varied({"session_bank", "evaluation_order"})) == 3
     assert [entry.leaks for entry in group.entries].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "also", [{"bank_neighbors": 2}, {"epochs": 3}, {"variant": "with_memory"}, {"score_scale": 3}]
+)
+def test_an_audit_with_further_settings_is_no_result_either(make_record: Any, also: Any) -> None:
+    records = [
+        make_record("GRU4Rec", good=0.2),
+        make_record(session_bank="batch_leaky", good=0.9, **also),
+        make_record(session_bank="batch_leaky", evaluation_order="file", good=0.8, **also),
+        make_record(evaluation_order="file", good=0.7, **also),
+    ]
+    (group,) = comparable(records)
+    assert [entry.model for entry in group.results] == ["GRU4Rec"]
+    assert len(group.entries) == 4
 
 
 def test_ablations_stand_by_the_whole(make_record: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recbole_a2d.benchmark.row_facts import facts_of, row_facts
+from recbole_a2d.benchmark.row_facts import RowFacts, facts_of, row_facts
 from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.errors import UserError
 
@@ -49,8 +51,34 @@ def test_no_data_no_facts(tmp_path: Path) -> None:
     assert row_facts(tmp_path, "nonesuch", "0123", tmp_path) is None
 
 
-def test_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "rows").mkdir()
-    (tmp_path / "rows" / "shop-1.npz").write_bytes(b"no zip")
+@pytest.mark.parametrize("damage", [lambda b: b"no zip", lambda b: b"", lambda b: b[:-30]])
+def test_damaged_file_is_named(
+    damage: Callable[[bytes], bytes], tmp_path: Path, shop_data: Path, shop_test: ExperimentData
+) -> None:
+    fingerprint = shop_test.fingerprint()
+    row_facts(tmp_path, "shop", fingerprint, shop_data)
+    (path,) = (tmp_path / "rows").iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    row_facts.cache_clear()
     with pytest.raises(UserError, match="delete it and run again"):
+        row_facts(tmp_path, "shop", fingerprint, shop_data)
+
+
+def test_columns_of_unequal_length_are_damage(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    columns = {field.name: np.ones(3, int) for field in dataclasses.fields(RowFacts)}
+    np.savez(tmp_path / "rows" / "shop-1.npz", **columns | {"repeat": np.ones(2, int)})
+    with pytest.raises(UserError, match="columns of unequal length"):
         row_facts(tmp_path, "shop", "1", tmp_path)
+
+
+def test_who_only_reads_is_warned(
+    tmp_path: Path,
+    shop_data: Path,
+    shop_test: ExperimentData,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "rows").write_text("in the way")
+    found = row_facts(tmp_path, "shop", shop_test.fingerprint(), shop_data)
+    assert found is not None and len(found) > 0
+    assert "not kept" in caplog.text

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from recbole_a2d import cli
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.entries import Scale, comparable
+from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
+from recbole_a2d.benchmark.returns import returns_table
 from recbole_a2d.benchmark.side_by_side import main_groups, side_by_side, table2_rows, table3_rows
 from recbole_a2d.benchmark.table import audit_tables, main, markdown_table, paper_tables
 from recbole_a2d.errors import UserError
@@ -107,6 +110,39 @@ def test_leak_audit_of_a_share(make_record: Any, tmp_path: Path) -> None:
     assert audit_tables(comparable(records[:1])[0], tmp_path) == []
 
 
+def test_an_audit_with_further_settings_has_a_table_of_its_own(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    records = [make_record(good=0.3), make_record(session_bank="train", good=0.25)]
+    for further in ({"bank_neighbors": 2}, {"variant": "with_memory"}):
+        records.append(make_record(session_bank="batch_leaky", good=0.5, **further))
+        leaky = {"session_bank": "batch_leaky", "evaluation_order": "file"}
+        records.append(make_record(**leaky, good=0.9, **further))
+    (group,) = comparable(records)
+    plain, *further_audits = audit_tables(group, tmp_path)
+    assert plain.title == "Leak audit" and len(plain.rows) == 2
+    assert [table.title for table in further_audits] == [
+        "Leak audit of A2D-MTL bank_neighbors=2",
+        "Leak audit of A2D-MTL with memory",
+    ]
+    for table in further_audits:
+        file_order, _, by_length = row(table, "session_bank: batch_leaky")[:3]
+        assert float(file_order.text) == pytest.approx(90, abs=1)
+        assert float(by_length.text) == pytest.approx(50, abs=1)
+    printed = markdown_table(group, Statistics(tmp_path / "results", shop_data))
+    assert "batch_leaky" not in printed and "evaluation_order" not in printed
+
+
+def test_a_group_of_the_audit_alone_has_no_results(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    (group,) = comparable([make_record(session_bank="batch_leaky", epochs=3)])
+    statistics = Statistics(tmp_path / "results", shop_data)
+    assert "| model" not in markdown_table(group, statistics)
+    assert returns_table(group, statistics) is None and rank_plots(group, statistics) == []
+    assert len(audit_tables(group, tmp_path)) == 1
+
+
 def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
     group = comparable([make_record(good=0.3), make_record("STAMP", good=0.1)])[0]
     text = markdown_table(group, Statistics(tmp_path / "results", shop_data))
@@ -140,6 +176,25 @@ def test_command(
     main(["--results", str(tmp_path / "results"), f"--data_path={shop_data}"])
     printed = capsys.readouterr().out
     assert "**Table 2, preset cpu: models**" in printed and "**shop**:" in printed
+
+
+@pytest.mark.parametrize("left", [0, 40, -30])
+def test_cut_ranks_are_named(
+    make_record: Any,
+    tmp_path: Path,
+    shop_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    left: int,
+) -> None:
+    make_record()
+    path = tmp_path / "results" / "ranks" / f"{make_record('GRU4Rec').run}.npz"
+    path.write_bytes(path.read_bytes()[:left])
+    where = ["--results", str(tmp_path / "results"), "--data_path", str(shop_data)]
+    for command in ("table", "report"):
+        assert cli.main([command, *where]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"error: {path}: cannot be read (")
+        assert error.endswith("run the model again")
 
 
 def test_markdown_and_html_of_a_table() -> None:

@@ -15,6 +15,7 @@ ENTROPIES = (
 )
 ABOVE, BELOW = 70, 80
 """Pixels over and under the rows: titles, the axis and the legend."""
+NEEDED = {"click_entropy", "clicks_switched_off"}
 FIGURES = (
     ("click_entropy", "entropy, Eq. 14"),
     ("context_entropy", "entropy, Eq. 12"),
@@ -25,7 +26,7 @@ FIGURES = (
 
 def attention(group: Group) -> Plot | None:
     """Entropies and clicks switched off of every entry that tells; None where none does."""
-    entries = [e for e in group.results if "click_entropy" in e.records[0].diagnostics]
+    entries = [e for e in group.results if e.records[0].diagnostics.keys() >= NEEDED]
     if not entries:
         return None
     entries = entries[::-1]  # horizontal bars grow upwards

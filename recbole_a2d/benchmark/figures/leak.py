@@ -10,7 +10,14 @@ from plotly.subplots import make_subplots
 
 from recbole_a2d.benchmark.entries import METRICS, Group
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
-from recbole_a2d.benchmark.leak_table import LENGTH, Setting, audited, leak_table, shares_of
+from recbole_a2d.benchmark.leak_table import (
+    LENGTH,
+    Audit,
+    Setting,
+    audits,
+    leak_table,
+    shares_of,
+)
 from recbole_a2d.benchmark.paper import paper_figure
 from recbole_a2d.benchmark.suites import OURS
 
@@ -21,16 +28,18 @@ MARKERS = (
 )
 
 
-def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
-    """All settings of the audit on one data set; None where none but the default was run.
+def leak_plots(group: Group, shares: dict[str, Any] | None) -> list[Plot]:
+    """A plot for every audit of a group; none where nothing but the default was run.
 
     Args:
         group: of the data set.
         shares: of :func:`recbole_a2d.benchmark.leak_table.read_label_shares`.
     """
-    settings = audited(group)
-    if len(settings) < 2:
-        return None
+    return [_plot(group, audit, shares) for audit in audits(group)]
+
+
+def _plot(group: Group, audit: Audit, shares: dict[str, Any] | None) -> Plot:
+    settings = audit.settings
     figure = make_subplots(
         rows=1,
         cols=3,
@@ -50,7 +59,7 @@ def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
     figure.update_annotations(selector={"yref": "paper"}, font={"size": 13})
     used = tuple(entry.runs[0] for s in settings for entry in s.entries.values())
     return Plot(
-        f"{group.dataset}, {group.scale.title}",
+        f"{group.dataset}, {group.scale.title}: {audit.model}",
         "The same trained model, its test rows ranked in two orders. Where the order changes "
         "the figures, rows see one another; what file order gains over shuffled order is answers "
         "read from the batch. Dashed: the paper's figure. Right: how often a near session by "

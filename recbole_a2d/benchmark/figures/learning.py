@@ -1,4 +1,4 @@
-"""Validation score after every epoch."""
+"""Score after every epoch: on validation rows, or on test rows where these chose the epoch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 
 
 def learning_curves(group: Group) -> Plot | None:
-    """Validation MRR@20 of every trained entry; None where nothing was validated."""
+    """MRR@20 by epoch of every trained entry; None where nothing was validated."""
     entries = [entry for entry in group.models if validated(entry)]
     if not entries:
         return None
+    rows, about = _told(group)
     figure = graph.Figure()
     for entry in entries:
         figure.add_trace(_line(entry))
@@ -28,28 +29,35 @@ def learning_curves(group: Group) -> Plot | None:
     styled(
         figure,
         "epoch",
-        "validation MRR@20, per cent",
+        f"{rows} MRR@20, per cent",
         height=440,
         showlegend=False,
         margin={"t": 12, "r": 200},
     )
     return Plot(
         "Learning curves",
-        "Validation after each epoch of the choosing phase; the ring is the epoch that was chosen.",
+        f"{about}; the ring is the epoch that was chosen.",
         figure,
-        _numbers(entries),
+        _numbers(entries, rows),
         tuple(entry.runs[0] for entry in entries),
     )
 
 
+def _told(group: Group) -> tuple[str, str]:
+    """Which rows were ranked after each epoch, and a sentence about it."""
+    if group.clean:
+        return "validation", "Validation after each epoch of the choosing phase"
+    return "test", "No validation: the test rows after each epoch, which chose it themselves"
+
+
 def validated(entry: Entry) -> list[dict[str, Any]]:
-    """Epochs with a validation score of the entry's first run."""
+    """Epochs of the entry's first run that were ranked to choose among them."""
     history = entry.records[0].history
     return [epoch for epoch in history if epoch.get("valid") and epoch.get("phase") != "final"]
 
 
 def points(entry: Entry) -> list[tuple[int, float]]:
-    """Epoch, from 1, and validation MRR@20 in per cent."""
+    """Epoch, from 1, and its MRR@20 in per cent."""
     return [(e["epoch"] + 1, 100 * e["valid"]["mrr@20"]) for e in validated(entry)]
 
 
@@ -84,11 +92,11 @@ def _end(entry: Entry) -> tuple[float, float, str, str]:
     return float(across), up, entry.label, color(entry)
 
 
-def _numbers(entries: list[Entry]) -> Table:
+def _numbers(entries: list[Entry], ranked: str) -> Table:
     longest = max(len(points(entry)) for entry in entries)
     rows = []
     for entry in entries:
         scores = [f"{y:.2f}" for _, y in points(entry)]
         scores += [NOTHING] * (longest - len(scores))
         rows.append([Value(entry.label, entry.runs[0]), *map(Value, scores)])
-    return Table("", ["validation MRR@20", *map(str, range(1, longest + 1))], rows)
+    return Table("", [f"{ranked} MRR@20", *map(str, range(1, longest + 1))], rows)

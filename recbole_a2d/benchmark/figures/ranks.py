@@ -62,7 +62,7 @@ class Split:
 
 
 def splits(facts: RowFacts) -> list[Split]:
-    """By prefix length and by how often the target was clicked in training."""
+    """By prefix length and by how often the target was clicked in all training sessions."""
     return [
         _split(
             "by prefix length",
@@ -94,19 +94,26 @@ def _names(edges: Sequence[int]) -> tuple[str, ...]:
 
 
 def rank_plots(group: Group, statistics: Statistics) -> list[Plot]:
-    """A plot for every split; none where the rows are unknown."""
-    facts = statistics.facts(group)
-    if facts is None:
+    """A plot for every split; none where the rows are unknown, or there are no results.
+
+    Popularity is counted on all training sessions, so that runs on a share of them have no plot
+    of it: they never saw those clicks.
+    """
+    facts, entries = statistics.facts(group), leaders(group)
+    if facts is None or not entries:
         return []
-    entries = leaders(group)
-    ranks = {entry.key: statistics.ranks(entry.runs[0], len(facts)) for entry in entries}
-    return [_plot(split, entries, ranks) for split in splits(facts)]
+    ranks = {entry.key: statistics.ranks(entry.records[0], len(facts)) for entry in entries}
+    by_length, by_clicks = splits(facts)
+    shown = [by_length, by_clicks] if group.scale.whole else [by_length]
+    return [_plot(split, entries, ranks) for split in shown]
 
 
 def leaders(group: Group) -> list[Entry]:
     """The reference and the best others, at least one of them a method without training."""
     reference = reference_of(group)
-    others = [e for e in group.models if e.key != reference.key and not e.leaks]
+    if reference is None:
+        return []
+    others = [entry for entry in group.models if entry.key != reference.key]
     counted = [entry for entry in others if not entry.trained][:1]
     trained = [entry for entry in others if entry.trained][: SHOWN - 1 - len(counted)]
     rest = [entry for entry in others if entry not in counted + trained]

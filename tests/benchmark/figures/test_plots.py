@@ -12,7 +12,7 @@ from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.entries import comparable
 from recbole_a2d.benchmark.figures import ranks
 from recbole_a2d.benchmark.figures.attention import attention
-from recbole_a2d.benchmark.figures.leak import leak_audit
+from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.weight import category_weight
@@ -77,12 +77,31 @@ def test_rank_plots_show_leaders_only(make_record: Any, tmp_path: Path, shop_dat
     assert len(plots[0].figure.data) == len(ranks.RANK_NAMES) + len(shown)
 
 
+def test_runs_on_a_share_have_no_popularity(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    (group,) = comparable([make_record(train_fraction=0.25)])
+    plots = ranks.rank_plots(group, Statistics(tmp_path / "results", shop_data))
+    assert [plot.title for plot in plots] == ["Ranks by prefix length"]
+
+
 def test_learning_curves_skip_the_final_phase(make_record: Any) -> None:
     plot = learning_curves(comparable([make_record(), make_record("Pop", trained=False)])[0])
     assert plot is not None
     (line,) = plot.figure.data
     assert list(line.y) == pytest.approx([10.0, 11.0])
     assert learning_curves(comparable([make_record("Pop", trained=False)])[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "ranked"), [("clean", "validation"), ("test_selected", "test")]
+)
+def test_learning_curves_tell_which_rows(make_record: Any, protocol: str, ranked: str) -> None:
+    plot = learning_curves(comparable([make_record(protocol=protocol)])[0])
+    assert plot is not None
+    assert plot.numbers.columns[0] == f"{ranked} MRR@20"
+    assert plot.figure.layout.yaxis.title.text == f"{ranked} MRR@20, per cent"
+    assert plot.about.startswith("Validation after") == (ranked == "validation")
 
 
 def test_time_against_accuracy_shows_every_model(make_record: Any) -> None:
@@ -97,6 +116,12 @@ def test_attention_shows_ablations_too(make_record: Any) -> None:
     assert plot is not None
     assert set(plot.figure.data[0].y) == {"A2D-MTL", "A2D-MTL w/o CATE"}
     assert list(plot.figure.data[2].x) == [25.0, 25.0]
+
+
+def test_attention_needs_both_figures(make_record: Any) -> None:
+    record = make_record()
+    del record.diagnostics["clicks_switched_off"]
+    assert attention(comparable([record])[0]) is None
 
 
 def test_category_weight_is_a_line_over_lambda(make_record: Any) -> None:
@@ -127,8 +152,7 @@ def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
         "batch": 100,
         "shares": {"batch_leaky": {"file": 0.77, "shuffled": 0.3}, "train": {"any": 0.24}},
     }
-    plot = leak_audit(comparable(records)[0], shares)
-    assert plot is not None
+    (plot,) = leak_plots(comparable(records)[0], shares)
     first, leaky = plot.numbers.rows
     assert [first[0].text, leaky[0].text] == ["as in results", "session_bank: batch_leaky"]
     told = [value.text for value in leaky[1:4]]
@@ -136,4 +160,4 @@ def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
     assert [value.text for value in leaky[-2:]] == ["77.0", "30.0"]
     written = [note.text for note in plot.figure.layout.annotations]
     assert "paper 61.94" in written and "paper 23.25" in written
-    assert leak_audit(comparable(records[:1])[0], shares) is None
+    assert leak_plots(comparable(records[:1])[0], shares) == []
