@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_a2d.array_file import DAMAGED
 from recbole_a2d.data.readers.plain_pickle import MAX_BYTES, read_plain_pickle
 from recbole_a2d.data.readers.prefix_rows import rebuild_sessions
 from recbole_a2d.data.sessions import Sessions
@@ -163,14 +164,13 @@ def read_archive(folder: Path, max_bytes: int = MAX_BYTES) -> Release:
                 for split in ("train", "test")
             )
             category_of_item = _pairs(arrays["category_items"], arrays["categories"])
-    except (OSError, KeyError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, MemoryError) as error:
         raise UserError(f"{path} is not a whole archive of sessions ({error})") from error
     return _release(train, test, category_of_item)
 
 
 def write_archive(folder: Path, release: Release) -> None:
     """Write a release as one NumPy archive without pickles."""
-    folder.mkdir(parents=True, exist_ok=True)
     with replaced_file(folder / ARCHIVE) as fresh, fresh.open("wb") as file:
         np.savez(
             file,

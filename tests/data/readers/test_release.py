@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,15 @@ def test_truncated_and_oversized_archive(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match="is not a whole archive"):
         read_release(tmp_path)
+
+
+def test_archive_with_any_byte_changed(tmp_path: Path) -> None:
+    """It is refused in one line, or read where the byte means nothing, whatever the damage."""
+    path = archive(tmp_path) / "sessions.npz"
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **dict(arrays))
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(UserError):
+            read_release(tmp_path)
