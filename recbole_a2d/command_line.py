@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from recbole_a2d.errors import UserError
@@ -45,6 +46,16 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
             value = rest.pop(0)
         pairs.append((key, value))
     return pairs
+
+
+def refuse_options(given: Iterable[str], command: str) -> None:
+    """Refuse the options that a command has not taken.
+
+    Raises:
+        UserError: there are some; the message names the first.
+    """
+    for key in given:
+        raise UserError(f"unknown option --{key}; {command} --help lists them")
 
 
 def typed(key: str, value: str) -> Any:

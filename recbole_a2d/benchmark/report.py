@@ -25,8 +25,7 @@ from recbole_a2d.benchmark.side_by_side import (
     table2_rows,
     table3_rows,
 )
-from recbole_a2d.command_line import split_pairs
-from recbole_a2d.errors import UserError
+from recbole_a2d.command_line import refuse_options, split_pairs
 from recbole_a2d.records import some_records
 from recbole_a2d.safe_write import replaced_file
 
@@ -49,8 +48,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(given.pop("results", "results"))
     out = Path(given.pop("out", folder / "report.html"))
     data_path = Path(given.pop("data_path", "dataset_atomic"))
-    if given:
-        raise UserError(f"unknown option --{next(iter(given))}; report --help lists them")
+    refuse_options(given, "report")
     print(f"report: {write_report(folder, out, data_path)}")
 
 

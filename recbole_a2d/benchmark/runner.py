@@ -70,7 +70,8 @@ def parse(arguments: Sequence[str]) -> Request:
     """The command line as a request.
 
     Raises:
-        UserError: no or an unknown suite, an unknown engine, a seed that is no number, no data set.
+        UserError: no or an unknown suite, an unknown engine, a seed that is no number, no data set,
+            an empty name.
     """
     name, *rest = arguments or [""]
     if not name or name.startswith("-"):
@@ -91,11 +92,11 @@ def parse(arguments: Sequence[str]) -> Request:
 
 def _place(request: Request, key: str, value: str) -> None:
     if key == "dataset":
-        request.datasets = _words(value)
+        request.datasets = _words(key, value)
     elif key == "models":
-        request.models = _words(value)
+        request.models = _words(key, value)
     elif key == "seeds":
-        request.seeds = [_number(key, word) for word in _words(value)]
+        request.seeds = [_number(key, word) for word in _words(key, value)]
     elif key == "config":
         request.files.append(Path(value).resolve())
     elif key == "engine":
@@ -209,8 +210,11 @@ def _ending(outcome: Outcome) -> str:
     return f"finished in {duration(outcome.seconds)}  {figures}"
 
 
-def _words(value: str) -> list[str]:
-    return [word.strip() for word in value.split(",") if word.strip()]
+def _words(key: str, value: str) -> list[str]:
+    words = [word.strip() for word in value.split(",")]
+    if not all(words):
+        raise UserError(f"--{key}: '{value}' has an empty place; write A or A,B")
+    return words
 
 
 def _number(key: str, word: str) -> int:

@@ -64,10 +64,12 @@ def main(arguments: list[str]) -> None:
 
 def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> Any:
     from recbole_a2d.config import build_config, refuse_unknown
+    from recbole_a2d.registry import model_class
     from recbole_a2d.tune.search import Search, search_name
     from recbole_a2d.tune.trial import Task
 
     model, dataset = options.get("model", "A2DMTL"), options["dataset"]
+    model_class(model)  # before its space: an unknown model has none
     file = find_space(options.get("space"), model)
     space = read_space(file)
     engine, algorithm = _method(options)

@@ -206,6 +206,12 @@ def test_unknown_key_in_the_space(home: Path) -> None:
     assert not (home / "results").exists()
 
 
+@pytest.mark.parametrize("space", [[], ["--space=GRU4Rec"]])
+def test_an_unknown_model_is_named_before_its_space(space: list[str]) -> None:
+    with pytest.raises(UserError, match="unknown model 'GRU4Rex'; nearest: GRU4Rec"):
+        main(["--dataset=shop", "--model=GRU4Rex", *space])
+
+
 def test_best_of_equals_is_the_first() -> None:
     scores = [0.1, 0.3, 0.3]
     made = [trial.Trial(n, {}, trial.DONE, [{"m": score}]) for n, score in enumerate(scores)]
