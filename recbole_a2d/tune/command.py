@@ -9,6 +9,7 @@ from typing import Any
 
 from recbole_a2d.command_line import Pairs, split_pairs, typed
 from recbole_a2d.errors import UserError
+from recbole_a2d.lock import to_itself
 from recbole_a2d.tune.space import SearchSpace, find_space, read_space
 
 TRIALS = 20
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> None:
     """Entry of the subcommand; see ``HELP``.
 
     Raises:
-        UserError: bad options, an unreadable space, no data set, or no trial with a result.
+        UserError: bad options, an unreadable space, no data set, folders that cannot be written
+            to, another process at this search, or no trial with a result.
     """
     pairs = split_pairs(arguments, FLAGS)
     if any(key == "help" for key, _ in pairs):
@@ -51,10 +53,8 @@ def main(arguments: list[str]) -> None:
     options = {key: value for key, value in pairs if key in _OPTIONS}
     if "dataset" not in options:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    search = _search(options, _fixed(pairs), fresh=("fresh", "true") in pairs)
-    _run(search, options)
-    best = search.close()
-    shutil.rmtree(search.task.checkpoints, ignore_errors=True)
+    search = _search(options, _fixed(pairs))
+    best = _result(search, options, fresh=("fresh", "true") in pairs)
     found = best.best(search.metric)
     assert found is not None
     print(f"best: trial {best.number + 1}, validation {search.metric} {100 * found[0]:.2f}")
@@ -62,7 +62,21 @@ def main(arguments: list[str]) -> None:
     print(f"yaml: {search.best_file}\nplot: {search.task.folder / 'search.html'}")
 
 
-def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> Any:
+def _result(search: Any, options: dict[str, str], *, fresh: bool) -> Any:
+    """The best trial of the search, which no other process is at meanwhile."""
+    task = search.task
+    # tune/ in either folder holds searches alone: the lock lies beside those of the runs.
+    results, checkpoints = task.folder.parents[1], task.checkpoints.parents[1]
+    with to_itself(results, checkpoints, f"tune/{search.name}"):
+        if fresh:
+            search.forget()
+        _run(search, options)
+        best = search.close()
+        shutil.rmtree(task.checkpoints, ignore_errors=True)
+    return best
+
+
+def _search(options: dict[str, str], fixed: dict[str, Any]) -> Any:
     from recbole_a2d.config import build_config, refuse_unknown
     from recbole_a2d.registry import model_class
     from recbole_a2d.tune.search import Search, search_name
@@ -83,9 +97,6 @@ def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> A
     name = search_name(model, dataset, engine, algorithm, space, config)
     folder = Path(config["results_dir"]).resolve() / "tune" / name
     checkpoints = Path(config["checkpoint_dir"]).resolve() / "tune" / name
-    if fresh:
-        for place in (folder, checkpoints):
-            shutil.rmtree(place, ignore_errors=True)
     task = Task(model, dataset, fixed, folder, checkpoints)
     return Search(task, space, engine, algorithm, trials)
 

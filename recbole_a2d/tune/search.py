@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,16 @@ class Search:
     def metric(self) -> str:
         """The validation metric that is searched for."""
         return self.task.metric
+
+    @property
+    def name(self) -> str:
+        """Of :func:`search_name`: that of its folders."""
+        return self.task.folder.name
+
+    def forget(self) -> None:
+        """Delete what an earlier search of this name left."""
+        for folder in (self.task.folder, self.task.checkpoints):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def seed(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -210,6 +211,29 @@ def test_unknown_key_in_the_space(home: Path) -> None:
 def test_an_unknown_model_is_named_before_its_space(space: list[str]) -> None:
     with pytest.raises(UserError, match="unknown model 'GRU4Rex'; nearest: GRU4Rec"):
         main(["--dataset=shop", "--model=GRU4Rex", *space])
+
+
+@pytest.mark.parametrize("option", ["results_dir", "checkpoint_dir"])
+def test_places_that_cannot_be_written_to_are_told_at_the_start(option: str, home: Path) -> None:
+    (home / "taken").write_text("")
+    told = rf"{home / 'taken' / 'in'}: cannot be written to \(.*\); choose --{option}"
+    with pytest.raises(UserError, match=told):
+        tune(f"--{option}={home / 'taken' / 'in'}")
+    assert not trials(home)
+
+
+def test_a_search_in_other_hands_is_refused(home: Path) -> None:
+    tune("--algo=exhaustive")
+    (folder,) = home.glob("results/tune/*")
+    before = trials(home)
+    lock = home / "saved" / ".locks" / "tune" / folder.name
+    with lock.open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=f"{folder.name}: another process is at it; wait"):
+            tune("--algo=exhaustive", "--fresh")
+    assert trials(home) == before, "nothing of theirs is forgotten"
+    tune("--algo=exhaustive", "--fresh")
+    assert [t["seconds"] for t in trials(home)] != [t["seconds"] for t in before]
 
 
 def test_best_of_equals_is_the_first() -> None:
