@@ -37,7 +37,7 @@ from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.session_bank import TrainingSessionBank, session_means
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.safe_write import replaced_file, require_writable
 from recbole_a2d.trainer import SessionTrainer
 
 BATCH = 100
@@ -129,7 +129,7 @@ def write_label_shares(config: Any) -> Path:
         config: settings of the model that the audit is about; ``bank_neighbors`` is R.
 
     Raises:
-        UserError: the data set is missing or damaged.
+        UserError: the data set is missing or damaged, or the folder cannot be written to.
     """
     whole = {key: config[key] for key in ("dataset", "MAX_ITEM_LIST_LENGTH")}
     data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
@@ -139,6 +139,7 @@ def write_label_shares(config: Any) -> Path:
     known = read_label_shares(folder.parent, str(config["dataset"]), data.fingerprint())
     if known is not None and known["neighbors"] == neighbors:
         return path
+    require_writable(folder, "--results_dir")
     content = {
         "dataset": str(config["dataset"]),
         "data_fingerprint": data.fingerprint(),

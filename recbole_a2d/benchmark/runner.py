@@ -16,6 +16,7 @@ from recbole_a2d.command_line import split_pairs, typed
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
+from recbole_a2d.safe_write import require_writable
 
 logger = logging.getLogger("recbole_a2d")
 
@@ -115,7 +116,8 @@ def run_benchmark(request: Request) -> list[Outcome]:
     """Show the plan, run what is left of it, tell how each cell ended.
 
     Raises:
-        UserError: wrong settings (before anything ran), or cells that failed (after all ran).
+        UserError: wrong settings or folders that cannot be written to (before anything ran), or
+            cells that failed (after all ran).
     """
     cells = _cells(request)
     for cell in _one_a_dataset(cells):
@@ -124,9 +126,11 @@ def run_benchmark(request: Request) -> list[Outcome]:
     print(plan_text(planned), flush=True)
     if request.plan_only:
         return []
+    left = [cell for cell in planned if not cell.finished]
+    if left:
+        _require_places(cells)
     if request.suite.name == "leak":
         _measure_label_shares(cells)
-    left = [cell for cell in planned if not cell.finished]
     outcomes = [outcome for _, outcome in _told(_engine(request, left), planned)]
     failed = [f"{outcome.run} ({outcome.error})" for outcome in outcomes if outcome.error]
     if failed:
@@ -152,6 +156,12 @@ def _cells(request: Request) -> list[Cell]:
 def _absolute_places(settings: dict[str, Any]) -> dict[str, str]:
     # A Ray worker may stand in another folder than this process.
     return {key: os.path.abspath(settings.get(key, default)) for key, default in PLACES.items()}
+
+
+def _require_places(cells: Sequence[Cell]) -> None:
+    for key in ("results_dir", "checkpoint_dir"):
+        for folder in sorted({str(cell.settings[key]) for cell in cells}):
+            require_writable(Path(folder), f"--{key}")
 
 
 def _records(cells: Sequence[Cell]) -> list[Record]:

@@ -144,6 +144,17 @@ def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> No
     assert found[0] == found[1]
 
 
+def test_a_folder_that_cannot_be_written_to_is_told_before_measuring(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leak, "label_shares", lambda *_: pytest.fail("measured"))
+    (tmp_path / "taken").write_text("")
+    places = {"data_path": str(shop_data), "results_dir": str(tmp_path / "taken")}
+    config = build_config("A2DMTL", "shop", overrides=places)
+    with pytest.raises(UserError, match="cannot be written to .*; choose --results_dir"):
+        leak.write_label_shares(config)
+
+
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
     assert read_label_shares(tmp_path, "shop", "1") is None
     (tmp_path / "leak").mkdir()

@@ -165,6 +165,20 @@ def test_ray_runs_the_cells(shop_data: Path, tmp_path: Path) -> None:
     assert all("run_recbole_a2d.py --dataset shop" in record["command"] for record in found)
 
 
+@pytest.mark.parametrize("option", ["results_dir", "checkpoint_dir"])
+@pytest.mark.parametrize("suite", ["leak", "table2"])
+def test_places_that_cannot_be_written_to_are_told_at_the_start(
+    suite: str, option: str, shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_engine", lambda *_: pytest.fail("a cell began"))
+    monkeypatch.setattr(runner, "_measure_label_shares", lambda _: pytest.fail("measured"))
+    (tmp_path / "taken").write_text("")
+    place = tmp_path / "taken" / "in"
+    _, *rest = words(shop_data, tmp_path, f"--{option}={place}")
+    with pytest.raises(UserError, match=rf"{place}: cannot be written to .*; choose --{option}"):
+        runner.main([suite, *rest])
+
+
 def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
