@@ -228,7 +228,8 @@ class Experiment:
         train = loader(dataset.train_rows, self.config, train=True)
         valid = loader(dataset.evaluation_rows, self.config, train=False) if validate else None
         if distributed.is_first():
-            note_data(self.folder, self.data.fingerprint())
+            begun = bool(cut_off(self.folder))
+            note_data(self.folder, self.data.fingerprint(), begun=begun)
         best = trainer.fit(train, valid)
         self.history += [{"phase": trainer.phase} | asdict(e) for e in trainer.progress.history]
         return best

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
 
     Raises:
         UserError: bad options, an unreadable space, no data set, folders that cannot be written
-            to, another process at this search, or no trial with a result.
+            to, another process at this search, trials of other data, or no trial with a result.
     """
     pairs = split_pairs(arguments, FLAGS)
     if any(key == "help" for key, _ in pairs):
@@ -70,6 +70,7 @@ def _result(search: Any, options: dict[str, str], *, fresh: bool) -> Any:
     with to_itself(results, checkpoints, f"tune/{search.name}"):
         if fresh:
             search.forget()
+        search.note_data()
         _run(search, options)
         best = search.close()
         shutil.rmtree(task.checkpoints, ignore_errors=True)

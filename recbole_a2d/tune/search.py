@@ -16,8 +16,9 @@ import yaml
 
 from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import AtomicTables, read_atomic
-from recbole_a2d.data.phases import dataset_folder
+from recbole_a2d.data.phases import dataset_folder, fingerprint
 from recbole_a2d.errors import UserError
+from recbole_a2d.finished_runs import note_data
 from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.tune.plot import write_plot
 from recbole_a2d.tune.space import SearchSpace, Settings
@@ -62,6 +63,14 @@ class Search:
     def name(self) -> str:
         """Of :func:`search_name`: that of its folders."""
         return self.task.folder.name
+
+    def note_data(self) -> None:
+        """Write down what the trials are made on: the data set without its test file.
+
+        Raises:
+            UserError: there are trials that were made on something else.
+        """
+        note_data(self.task.folder, fingerprint(self.tables), begun=self.task.begun)
 
     def forget(self) -> None:
         """Delete what an earlier search of this name left."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recbole_a2d import convert
 from recbole_a2d.config import build_config
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.errors import UserError
@@ -234,6 +236,32 @@ def test_a_search_in_other_hands_is_refused(home: Path) -> None:
     assert trials(home) == before, "nothing of theirs is forgotten"
     tune("--algo=exhaustive", "--fresh")
     assert [t["seconds"] for t in trials(home)] != [t["seconds"] for t in before]
+
+
+def test_trials_of_other_data_do_not_count(home: Path) -> None:
+    convert.main(["shop", "--sessions", "200", "--out", str(home / "other" / "shop")])
+    tune("--algo=random", "--trials=1")
+    before = trials(home)
+    other = f"--data_path={home / 'other'}"
+    with pytest.raises(UserError, match=r"made from other data .*; --fresh trains again"):
+        tune("--algo=random", "--trials=2", other)
+    assert trials(home) == before
+    tune("--algo=random", "--trials=2", other, "--fresh")
+    tune("--algo=random", "--trials=2", other)
+    assert len(trials(home)) == 2
+    assert trials(home)[0]["history"] != before[0]["history"]
+
+
+def test_another_test_file_is_no_other_data(home: Path, shop_data: Path) -> None:
+    folder = home / "other" / "shop"
+    shutil.copytree(shop_data / "shop", folder)
+    test = folder / "shop.test.inter"
+    test.write_text("".join(test.read_text().splitlines(keepends=True)[:-20]))
+    (folder / "shop.json").unlink()
+    tune("--algo=random", "--trials=1")
+    before = trials(home)
+    tune("--algo=random", "--trials=1", f"--data_path={folder.parent}")
+    assert trials(home) == before
 
 
 def test_best_of_equals_is_the_first() -> None:
