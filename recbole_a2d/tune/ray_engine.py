@@ -68,7 +68,7 @@ def _run(search: Search, resources: dict[str, float]) -> None:
 
     metric = search.metric
     plan = [{"number": number} | settings for number, settings in enumerate(search.planned())]
-    epochs = int(search.task.config(next(iter(search.planned(1))))["epochs"])
+    epochs = most_epochs(search)
     work = tune.with_parameters(_work, task=search.task, tables=search.tables, metric=metric)
     scheduler = ASHAScheduler(
         time_attr="epoch",
@@ -88,6 +88,20 @@ def _run(search: Search, resources: dict[str, float]) -> None:
     broken = [str(result.error) for result in results if result.error is not None]
     if broken:
         raise RuntimeError(f"{len(broken)} trials broke, the first with: {broken[0]}")
+
+
+def most_epochs(search: Search) -> int:
+    """The largest number of epochs of any trial: what ASHA's rungs are laid out over."""
+    drawn = {repr(s["epochs"]): s["epochs"] for s in search.planned() if "epochs" in s}
+    given = [{"epochs": value} for value in drawn.values()] or [{}]
+    return max(_epochs(search.task, settings) for settings in given)
+
+
+def _epochs(task: Task, settings: Settings) -> int:
+    try:
+        return int(task.config(settings)["epochs"])
+    except UserError:
+        return 1  # its trial fails at once and says why
 
 
 def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: str) -> None:

@@ -12,7 +12,10 @@ import pytest
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.tune.command import main
-from recbole_a2d.tune.ray_engine import _resources
+from recbole_a2d.tune.ray_engine import _resources, most_epochs
+from recbole_a2d.tune.search import Search
+from recbole_a2d.tune.space import read_space
+from recbole_a2d.tune.trial import Task
 from recbole_a2d.yaml_files import read_yaml
 
 WORDS = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--engine=ray", "--trials=3"]
@@ -25,6 +28,23 @@ def test_resources_as_found() -> None:
     assert _resources({"CPU": 8.0, "GPU": 1.0}, 2, 0.5) == {"cpu": 2.0, "gpu": 0.5}
     with pytest.raises(UserError, match="lower --cpus"):
         _resources({"CPU": 2.0}, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("space", "most"),
+    [
+        ("epochs choice [1,20,3]\n", 20),
+        ("epochs quniform 2,6,2\n", 6),
+        ("epochs choice ['many',4]\n", 4),
+        ("learning_rate choice [0.02]\n", 12),
+    ],
+)
+def test_no_trial_is_cut_at_the_epochs_of_another(space: str, most: int, home: Path) -> None:
+    Path("s.hyper").write_text(space)
+    fixed = {"epochs": 12} if "epochs" not in space else {}
+    task = Task("GRU4Rec", "shop", fixed, home / "r", home / "s")
+    search = Search(task, read_space(Path("s.hyper")), "ray", "random", 30)
+    assert most_epochs(search) == most
 
 
 @pytest.mark.skipif(not os.environ.get("SLOW_TESTS"), reason="a minute of Ray: SLOW_TESTS=1")
