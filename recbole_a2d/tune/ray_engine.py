@@ -36,10 +36,12 @@ def run(
             processors and one GPU where the cluster has GPUs.
 
     Raises:
-        UserError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached, or Ray was stopped before the trials had ended.
         RuntimeError: a trial broke for another reason than its settings.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores verbose=0
+    # Ray would take Ctrl-C for the end of the search and return as if all trials had ended.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     with connected(address) as ray:
         resources = _resources(ray.cluster_resources(), cpus, gpus)
         logger.info("ray: %s a trial", resources)
@@ -88,6 +90,12 @@ def _run(search: Search, resources: dict[str, float]) -> None:
     broken = [str(result.error) for result in results if result.error is not None]
     if broken:
         raise RuntimeError(f"{len(broken)} trials broke, the first with: {broken[0]}")
+    unended = len(plan) - results.num_terminated
+    if unended:  # another signal, SIGUSR1, still makes Ray return early
+        raise UserError(
+            f"Ray was stopped before {unended} of {len(plan)} trials had ended; "
+            "the same command goes on"
+        )
 
 
 def most_epochs(search: Search) -> int:

@@ -103,16 +103,21 @@ class Search:
             The best trial.
 
         Raises:
-            UserError: no trial came to a result.
+            UserError: a trial has not begun, or none came to a result.
         """
         trials = self.recorded()
+        if len(trials) < self.trials:
+            raise UserError(
+                f"{self.trials - len(trials)} of {self.trials} trials have not begun; the same "
+                "command goes on"
+            )
         for trial in trials:
             if trial.status == RUNNING:
                 trial.status = STOPPED
                 self.task.write(trial)
         best = best_trial(trials, self.metric)
         if best is None:
-            reasons = {trial.error for trial in trials if trial.error} or {"nothing ran"}
+            reasons = {trial.error for trial in trials if trial.error} or {"none has an epoch"}
             raise UserError(f"no trial came to a result: {'; '.join(sorted(reasons))}")
         self.write_best(best, trials)
         write_plot(self.task.folder / "search.html", self.title, self.space, trials, self.metric)

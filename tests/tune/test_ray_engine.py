@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from recbole_a2d.tune.command import main
 from recbole_a2d.tune.ray_engine import _resources, most_epochs
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import read_space
-from recbole_a2d.tune.trial import Task
+from recbole_a2d.tune.trial import Task, Trial
 from recbole_a2d.yaml_files import read_yaml
 
 WORDS = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--engine=ray", "--trials=3"]
@@ -28,6 +29,44 @@ def test_resources_as_found() -> None:
     assert _resources({"CPU": 8.0, "GPU": 1.0}, 2, 0.5) == {"cpu": 2.0, "gpu": 0.5}
     with pytest.raises(UserError, match="lower --cpus"):
         _resources({"CPU": 2.0}, 3, None)
+
+
+class Stopped(list):
+    """What Ray's fit returns when it was stopped early: one of the trials has ended."""
+
+    num_terminated = 1
+
+
+def test_a_search_that_ray_left_early_is_not_at_its_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray import tune
+
+    heard: list[str | None] = []
+
+    def fit(tuner: Any) -> Stopped:
+        (task,) = home.glob("saved/tune/*")
+        (task / "0001").mkdir()
+        (task / "0001" / "last.pt").touch()
+        heard.append(os.environ.get("TUNE_DISABLE_SIGINT_HANDLER"))
+        return Stopped()
+
+    monkeypatch.setattr(tune.Tuner, "fit", fit)
+    Path("s.hyper").write_text("learning_rate choice [1e-6,0.02]\n")
+    with pytest.raises(UserError, match="stopped before 2 of 3 trials had ended; the same"):
+        main(WORDS)
+    assert heard == ["1"], "Ctrl-C is ours"
+    assert list(home.glob("saved/tune/*/0001/last.pt")) and not list(home.rglob("best.yaml"))
+
+
+def test_a_trial_that_has_not_begun_is_not_left_out(home: Path) -> None:
+    Path("s.hyper").write_text("learning_rate choice [0.02]\n")
+    task = Task("GRU4Rec", "shop", {}, home / "r", home / "s")
+    search = Search(task, read_space(Path("s.hyper")), "ray", "random", 2)
+    task.write(Trial(0, {}, "running", [{"mrr@20": 0.5}]))
+    with pytest.raises(UserError, match="1 of 2 trials have not begun"):
+        search.close()
+    assert [trial.status for trial in search.recorded()] == ["running"]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +87,12 @@ def test_no_trial_is_cut_at_the_epochs_of_another(space: str, most: int, home: P
 
 
 @pytest.mark.skipif(not os.environ.get("SLOW_TESTS"), reason="a minute of Ray: SLOW_TESTS=1")
-def test_killed_and_resumed(home: Path, killed: Any) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGUSR1])
+def test_killed_and_resumed(how: signal.Signals, home: Path, killed: Any) -> None:
     Path("s.hyper").write_text("learning_rate choice [1e-6,0.02]\ndropout_prob uniform 0.0,0.4\n")
-    before = killed(home, WORDS)
+    before = killed(home, WORDS, how)
+    assert {record["status"] for record in before.values()} <= {"running", "done"}
+    assert list(home.glob("saved/tune/*/*/last.pt"))
     os.chdir(home)
     main(WORDS)
     paths = sorted(home.glob("results/tune/*/trials/*.json"))
