@@ -63,6 +63,22 @@ def typed(key: str, value: str) -> Any:
     return parse_yaml(value, f"--{key}={value}")
 
 
+def whole_number(key: str, text: str, least: int | None = None) -> int:
+    """The number behind ``--key=``.
+
+    Raises:
+        UserError: it is no whole number, or below the least.
+    """
+    try:
+        number = int(text)
+        if least is None or number >= least:
+            return number
+    except ValueError:
+        pass
+    bound = "" if least is None else f" of at least {least}"
+    raise UserError(f"--{key}: '{text}' is not a whole number{bound}")
+
+
 def as_typed(value: Any) -> str:
     """A value as it is typed behind ``--key=``; what :func:`typed` reads back."""
     return value if isinstance(value, str) else json.dumps(value, default=str)

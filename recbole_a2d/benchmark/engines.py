@@ -16,7 +16,7 @@ from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
 from recbole_a2d.finished_runs import is_finished
 from recbole_a2d.lock import claimed, lock_of
-from recbole_a2d.ray_cluster import connected
+from recbole_a2d.ray_cluster import connected, machines, resources
 from recbole_a2d.run_names import standing_name
 
 
@@ -87,7 +87,7 @@ def one_after_another(cells: Sequence[Planned]) -> Iterator[tuple[Planned, Outco
 
 
 def with_ray(
-    cells: Sequence[Planned], address: str | None = None, cpus: int = 1
+    cells: Sequence[Planned], address: str | None = None, cpus: int | None = None
 ) -> Iterator[tuple[Planned, Outcome]]:
     """Run the cells as Ray tasks; they come back in the order they end.
 
@@ -97,13 +97,14 @@ def with_ray(
         cells: to run.
         address: of a running cluster whose machines share this file system; None starts
             Ray on this machine for the while.
-        cpus: cores of a cell.
+        cpus: cores of a cell; None: one.
 
     Raises:
-        UserError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached, or no machine of it has so many cores.
     """
     with connected(address) as ray:
-        task = ray.remote(num_cpus=cpus, max_retries=3)(run_cell)
+        given = resources(machines(ray), cpus, gpus=0.0)
+        task = ray.remote(num_cpus=given.cpus, max_retries=3)(run_cell)
         waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)

@@ -12,7 +12,7 @@ from typing import Any
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
-from recbole_a2d.command_line import split_pairs, typed
+from recbole_a2d.command_line import split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
@@ -54,7 +54,7 @@ class Request:
     settings: dict[str, Any] = field(default_factory=dict)
     engine: str = "local"
     address: str | None = None
-    cpus: int = 1
+    cpus: int | None = None
     plan_only: bool = False
 
 
@@ -71,8 +71,8 @@ def parse(arguments: Sequence[str]) -> Request:
     """The command line as a request.
 
     Raises:
-        UserError: no or an unknown suite, an unknown engine, a seed that is no number, no data set,
-            an empty name.
+        UserError: no or an unknown suite, an unknown engine, a number that is none, no data set, an
+            empty name, an option of Ray without it.
     """
     name, *rest = arguments or [""]
     if not name or name.startswith("-"):
@@ -86,8 +86,9 @@ def parse(arguments: Sequence[str]) -> Request:
         request.datasets = [request.suite.default_dataset]
     if not request.datasets:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    if request.address is not None and request.engine != "ray":
-        raise UserError("--address goes with --engine ray")
+    for key in ("address", "cpus"):
+        if getattr(request, key) is not None and request.engine != "ray":
+            raise UserError(f"--{key} goes with --engine ray")
     return request
 
 
@@ -97,7 +98,7 @@ def _place(request: Request, key: str, value: str) -> None:
     elif key == "models":
         request.models = _words(key, value)
     elif key == "seeds":
-        request.seeds = [_number(key, word) for word in _words(key, value)]
+        request.seeds = [whole_number(key, word) for word in _words(key, value)]
     elif key == "config":
         request.files.append(Path(value).resolve())
     elif key == "engine":
@@ -105,7 +106,7 @@ def _place(request: Request, key: str, value: str) -> None:
     elif key == "address":
         request.address = value
     elif key == "cpus":
-        request.cpus = _number(key, value)
+        request.cpus = whole_number(key, value, least=1)
     elif key == "plan":
         request.plan_only = True
     else:
@@ -225,13 +226,6 @@ def _words(key: str, value: str) -> list[str]:
     if not all(words):
         raise UserError(f"--{key}: '{value}' has an empty place; write A or A,B")
     return words
-
-
-def _number(key: str, word: str) -> int:
-    try:
-        return int(word)
-    except ValueError as error:
-        raise UserError(f"--{key}: '{word}' is not a whole number") from error
 
 
 def _one_of(key: str, value: str, known: Sequence[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.command_line import Pairs, split_pairs, typed
+from recbole_a2d.command_line import Pairs, split_pairs, typed, whole_number
 from recbole_a2d.errors import UserError
 from recbole_a2d.lock import to_itself
 from recbole_a2d.tune.space import SearchSpace, find_space, read_space
@@ -115,12 +116,14 @@ def _method(options: dict[str, str]) -> tuple[str, str]:
     for key in ("address", "cpus", "gpus"):
         if key in options and engine != "ray":
             raise UserError(f"--{key} belongs to --engine=ray")
+    for read in (_cpus, _gpus):  # a wrong number is told now, not after the data were read
+        read(options)
     return engine, algorithm
 
 
 def _trials(options: dict[str, str], space: SearchSpace, algorithm: str) -> int:
     if algorithm != "exhaustive":
-        return int(_number(options, "trials", TRIALS))
+        return whole_number("trials", options.get("trials", str(TRIALS)), least=1)
     if "trials" in options:
         raise UserError("exhaustive tries every combination; leave --trials out")
     return sum(1 for _ in space.grid())
@@ -137,15 +140,19 @@ def _fixed(pairs: Pairs) -> dict[str, Any]:
     return fixed | {key: typed(key, value) for key, value in pairs if key not in own}
 
 
-def _number(options: dict[str, str], key: str, default: float | None) -> Any:
-    if key not in options:
-        return default
-    value = typed(key, options[key])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < (key != "gpus"):
-        raise UserError(f"--{key}={options[key]} must be a number of at least {int(key != 'gpus')}")
-    if key != "gpus" and not isinstance(value, int):
-        raise UserError(f"--{key}={options[key]} must be a whole number")
-    return value
+def _cpus(options: dict[str, str]) -> int | None:
+    return whole_number("cpus", options["cpus"], least=1) if "cpus" in options else None
+
+
+def _gpus(options: dict[str, str]) -> float | None:
+    """A part of a GPU is enough for a trial, so this need not be a whole number."""
+    if "gpus" not in options:
+        return None
+    value = typed("gpus", options["gpus"])
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise UserError(f"--gpus: '{options['gpus']}' is not a number of at least 0")
+    return float(value)
 
 
 def _run(search: Any, options: dict[str, str]) -> None:
@@ -158,9 +165,4 @@ def _run(search: Any, options: dict[str, str]) -> None:
         return
     from recbole_a2d.tune import ray_engine
 
-    ray_engine.run(
-        search,
-        options.get("address"),
-        _number(options, "cpus", None),
-        _number(options, "gpus", None),
-    )
+    ray_engine.run(search, options.get("address"), _cpus(options), _gpus(options))

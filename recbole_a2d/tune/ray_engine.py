@@ -9,7 +9,7 @@ from typing import Any
 
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.errors import UserError
-from recbole_a2d.ray_cluster import connected
+from recbole_a2d.ray_cluster import connected, machines, resources
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import Settings
 from recbole_a2d.tune.trial import FAILED, Task, run_trial
@@ -36,35 +36,20 @@ def run(
             processors and one GPU where the cluster has GPUs.
 
     Raises:
-        UserError: the cluster cannot be reached, or Ray was stopped before the trials had ended.
+        UserError: the cluster cannot be reached or has no room for a trial, or Ray was stopped
+            before the trials had ended.
         RuntimeError: a trial broke for another reason than its settings.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores verbose=0
     # Ray would take Ctrl-C for the end of the search and return as if all trials had ended.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     with connected(address) as ray:
-        resources = _resources(ray.cluster_resources(), cpus, gpus)
-        logger.info("ray: %s a trial", resources)
-        _run(search, resources)
+        given = resources(machines(ray), cpus, gpus)
+        logger.info("ray: %s a trial", given)
+        _run(search, {"cpu": float(given.cpus), "gpu": given.gpus})
 
 
-def _resources(found: dict[str, float], cpus: int | None, gpus: float | None) -> dict[str, float]:
-    """Resources of a trial out of those of the cluster."""
-    all_gpus = found.get("GPU", 0.0)
-    if gpus is None:
-        gpus = 1.0 if all_gpus else 0.0
-    at_once = max(1, int(all_gpus // gpus)) if gpus else 0
-    if cpus is None:
-        cpus = max(1, int(found.get("CPU", 1) // at_once)) if at_once else 1
-    if cpus > found.get("CPU", 0) or gpus > all_gpus:
-        raise UserError(
-            f"a trial wants {cpus} CPUs and {gpus:g} GPUs, the cluster has "
-            f"{found.get('CPU', 0):g} and {all_gpus:g}; lower --cpus or --gpus"
-        )
-    return {"cpu": float(cpus), "gpu": float(gpus)}
-
-
-def _run(search: Search, resources: dict[str, float]) -> None:
+def _run(search: Search, given: dict[str, float]) -> None:
     from ray import air, tune
     from ray.tune.schedulers import ASHAScheduler
 
@@ -81,7 +66,7 @@ def _run(search: Search, resources: dict[str, float]) -> None:
     # Ray's own notes on the trials; nothing is read from them again.
     notes = search.task.checkpoints / "ray"
     tuner = tune.Tuner(
-        tune.with_resources(work, resources),
+        tune.with_resources(work, given),
         param_space={"plan": tune.grid_search(plan)},
         tune_config=tune.TuneConfig(metric=metric, mode="max", scheduler=scheduler),
         run_config=air.RunConfig(name=search.task.folder.name, storage_path=str(notes), verbose=0),
@@ -119,8 +104,7 @@ def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: s
 
     settings: Settings = dict(config["plan"])
     number = settings.pop("number")
-    resources = session.get_trial_resources().head_cpus
-    torch.set_num_threads(max(1, int(resources)))
+    torch.set_num_threads(max(1, int(session.get_trial_resources().head_cpus)))
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
         session.report({"epoch": epoch, metric: metrics[metric]})

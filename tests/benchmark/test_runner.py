@@ -203,6 +203,9 @@ def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
         (["smoke", "--seeds=1,,2", "--plan"], "--seeds: '1,,2' has an empty place"),
         (["table2", "--dataset=shop", "--engine=spark"], "choose local or ray"),
         (["table2", "--dataset=shop", "--address=auto"], "--engine ray"),
+        (["table2", "--dataset=shop", "--cpus=2"], "--cpus goes with --engine ray"),
+        (["smoke", "--engine=ray", "--cpus=-1"], "'-1' is not a whole number of at least 1"),
+        (["smoke", "--engine=ray", "--cpus=0"], "'0' is not a whole number of at least 1"),
         (["table2", "--dataset=shop", "--learning_rat=1", "--plan"], "learning_rate"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.tune.command import main
-from recbole_a2d.tune.ray_engine import _resources, most_epochs
+from recbole_a2d.tune.ray_engine import most_epochs
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import read_space
 from recbole_a2d.tune.trial import Task, Trial
@@ -21,14 +21,6 @@ from recbole_a2d.yaml_files import read_yaml
 
 WORDS = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--engine=ray", "--trials=3"]
 WORDS += ["--epochs=12", "--stopping_step=20", "--train_batch_size=16", "--embedding_size=8"]
-
-
-def test_resources_as_found() -> None:
-    assert _resources({"CPU": 8.0}, None, None) == {"cpu": 1.0, "gpu": 0.0}
-    assert _resources({"CPU": 8.0, "GPU": 2.0}, None, None) == {"cpu": 4.0, "gpu": 1.0}
-    assert _resources({"CPU": 8.0, "GPU": 1.0}, 2, 0.5) == {"cpu": 2.0, "gpu": 0.5}
-    with pytest.raises(UserError, match="lower --cpus"):
-        _resources({"CPU": 2.0}, 3, None)
 
 
 class Stopped(list):

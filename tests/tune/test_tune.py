@@ -195,6 +195,10 @@ def test_refused_settings_fail_a_trial_and_not_the_search(home: Path) -> None:
         (["--learning_rate=1"], "given and searched"),
         (["--learnrate=1"], "unknown key"),
         (["--cpus=2"], "--engine=ray"),
+        (["--engine=ray", "--cpus=-1"], "whole number of at least 1"),
+        (["--engine=ray", "--cpus=1.5"], "whole number of at least 1"),
+        (["--engine=ray", "--gpus=-1"], "number of at least 0"),
+        (["--engine=ray", "--gpus=.nan"], "number of at least 0"),
     ],
 )
 def test_bad_options(words: list[str], told: str, home: Path) -> None:
