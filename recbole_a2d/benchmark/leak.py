@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.leak_table import read_label_shares
+from recbole_a2d.benchmark.leak_table import read_label_shares, shares_path
 from recbole_a2d.benchmark.suites import ORDERS
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
@@ -133,16 +133,15 @@ def write_label_shares(config: Any) -> Path:
     """
     whole = {key: config[key] for key in ("dataset", "MAX_ITEM_LIST_LENGTH")}
     data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
-    folder = Path(config["results_dir"]) / "leak"
-    path = folder / f"{config['dataset']}-{data.fingerprint()}.json"
-    neighbors = config["bank_neighbors"]
-    known = read_label_shares(folder.parent, str(config["dataset"]), data.fingerprint())
-    if known is not None and known["neighbors"] == neighbors:
+    results, neighbors = Path(config["results_dir"]), int(config["bank_neighbors"])
+    name = str(config["dataset"]), data.fingerprint()
+    path = shares_path(results, *name, neighbors)
+    if neighbors in read_label_shares(results, *name):
         return path
-    require_writable(folder, "--results_dir")
+    require_writable(path.parent, "--results_dir")
     content = {
-        "dataset": str(config["dataset"]),
-        "data_fingerprint": data.fingerprint(),
+        "dataset": name[0],
+        "data_fingerprint": name[1],
         "neighbors": neighbors,
         "batch": BATCH,
         "commit": records.source_commit(),

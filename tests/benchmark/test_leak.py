@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from recbole_a2d.benchmark import leak
-from recbole_a2d.benchmark.leak_table import read_label_shares
+from recbole_a2d.benchmark.entries import Entry
+from recbole_a2d.benchmark.layout import NOTHING
+from recbole_a2d.benchmark.leak_table import LENGTH, Setting, leak_table, read_label_shares
 from recbole_a2d.benchmark.runner import main
 from recbole_a2d.config import build_config
 from recbole_a2d.data.dataset import SessionDataset
@@ -144,6 +146,45 @@ def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> No
     assert found[0] == found[1]
 
 
+def test_every_number_of_neighbours_keeps_its_shares(shop_data: Path, tmp_path: Path) -> None:
+    def measured(neighbors: int) -> Path:
+        places = {"data_path": str(shop_data), "results_dir": str(tmp_path)}
+        config = build_config("A2DMTL", "shop", overrides=places | {"bank_neighbors": neighbors})
+        return leak.write_label_shares(config)
+
+    first, second = measured(1), measured(9)
+    fingerprint = json.loads(first.read_text())["data_fingerprint"]
+    found = read_label_shares(tmp_path, "shop", fingerprint)
+    assert sorted(found) == [1, 9]
+    few, many = (found[r]["shares"]["batch_leaky"]["shuffled"] for r in (1, 9))
+    assert few < many
+    first.rename(first.with_name(f"shop-{fingerprint}.json"))  # as it was called before
+    assert read_label_shares(tmp_path, "shop", fingerprint) == found
+    before = second.stat().st_mtime_ns
+    assert not measured(1).exists() and measured(9).stat().st_mtime_ns == before
+
+
+def test_rows_stand_beside_the_shares_of_their_own_number(make_record: Any) -> None:
+    banks = ("none", "batch_leaky")
+    records = [make_record(session_bank=bank, bank_neighbors=2) for bank in banks]
+    settings = [
+        Setting(name, "batch_leaky", neighbors, {LENGTH: Entry("A2DMTL", "full", (), (record,))})
+        for name, neighbors, record in zip("ab", (2, 7), records, strict=True)
+    ]
+    shares = {r: {"batch": 100, "shares": {"batch_leaky": {"file": r / 10}}} for r in (2, 5)}
+    table = leak_table(settings, shares)
+    assert [row[-2].text for row in table.rows] == ["20.0", NOTHING]
+    assert table.notes[0].startswith("Answer near: random vectors, 2 nearest, batches of 100")
+    assert leak_table(settings, {}).notes == []
+
+
+def test_the_committed_shares_are_read() -> None:
+    results = Path(__file__).parents[2] / "results"
+    ((neighbors, content),) = read_label_shares(results, "diginetica", "d250a4da83f53c0a").items()
+    assert neighbors == 3
+    assert content["shares"]["batch_leaky"]["file"] == pytest.approx(0.77, abs=1e-3)
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_before_measuring(
     shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +197,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_measuring(
 
 
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
-    assert read_label_shares(tmp_path, "shop", "1") is None
+    assert read_label_shares(tmp_path, "shop", "1") == {}
     (tmp_path / "leak").mkdir()
     (tmp_path / "leak" / "shop-1.json").write_text("{}")
     with pytest.raises(UserError, match="delete it and run again"):

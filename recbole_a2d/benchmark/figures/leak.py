@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
 from recbole_a2d.benchmark.entries import METRICS, Group
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
-from recbole_a2d.benchmark.leak_table import LENGTH, Setting, audited, leak_table, shares_of
+from recbole_a2d.benchmark.leak_table import (
+    LENGTH,
+    Setting,
+    Shares,
+    audited,
+    leak_table,
+    shares_of,
+)
 from recbole_a2d.benchmark.paper import paper_figure
 from recbole_a2d.benchmark.suites import OURS
 
@@ -21,7 +27,7 @@ MARKERS = (
 )
 
 
-def leak_audit(group: Group, shares: dict[str, Any] | None) -> Plot | None:
+def leak_audit(group: Group, shares: Shares) -> Plot | None:
     """All settings of the audit on one data set; None where none but the default was run.
 
     Args:
@@ -114,10 +120,10 @@ def _claim(figure: graph.Figure, dataset: str, metric: str, column: int) -> None
 
 
 def _shares(
-    figure: graph.Figure, settings: list[Setting], names: list[str], shares: dict[str, Any] | None
+    figure: graph.Figure, settings: list[Setting], names: list[str], shares: Shares
 ) -> None:
     for place, (order, _, shade, _) in enumerate(MARKERS[:2]):
-        values = [100 * shares_of(shares, setting.bank)[place] for setting in settings]
+        values = [100 * shares_of(shares, setting)[place] for setting in settings]
         figure.add_bar(
             x=values,
             y=names,
