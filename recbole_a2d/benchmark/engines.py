@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.plan import Planned, record_paths
+from recbole_a2d.benchmark.plan import Planned, audit_command, record_paths
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
@@ -75,7 +75,7 @@ def _make_records(cell: Cell, config: SessionConfig, run: str, command: str) -> 
         config, cell.model, fresh=bool(missing) and finished and gone, command=command
     )
     for order in missing:
-        changed, ranks = rank_in_order(config, cell.model, record, order)
+        changed, ranks = rank_in_order(config, record, order, audit_command(cell))
         records.write_record(Path(config["results_dir"]), changed, ranks)
     return record
 

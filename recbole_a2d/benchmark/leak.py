@@ -70,24 +70,26 @@ class OrderedLoader(PrefixLoader):
 
 
 def rank_in_order(
-    config: Any, model: str, record: records.Record, order: str
+    config: Any, record: records.Record, order: str, command: str
 ) -> tuple[records.Record, IntArray]:
     """Rank the test rows by a finished run's model, in another order.
 
     Args:
-        config, model: of the run.
+        config: of the run.
         record: of the run; its tested model must still be in the checkpoint folder.
         order: of :data:`ORDERS`.
+        command: for the record.
 
     Returns:
-        The run's record with these figures, named ``RUN-ORDER_order``, and the ranks.
+        The run's record with these figures and what made them, named ``RUN-ORDER_order``, and
+        the ranks.
 
     Raises:
         UserError: the checkpoint is gone.
     """
     started = time.perf_counter()
     dataset, folder = _tested(config, record.run)
-    trainer = SessionTrainer(config, build_model(config, model, dataset), folder)
+    trainer = SessionTrainer(config, build_model(config, record.model, dataset), folder)
     trainer.load_best()
     ranks = trainer.rank(OrderedLoader(dataset.evaluation_rows, order, seed=record.seed))
     changed = dataclasses.replace(
@@ -96,6 +98,10 @@ def rank_in_order(
         test=metrics_from_ranks(ranks, config["topk"]),
         seconds=round(time.perf_counter() - started, 2),
         config=record.config | {"evaluation_order": order, "eval_batch_size": BATCH},
+        command=command,
+        versions=records.versions(),
+        machine=records.machine(torch.get_num_threads()),
+        commit=records.source_commit(),
         history=[],
         diagnostics={},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_a2d.benchmark import leak
-from recbole_a2d.benchmark.entries import Entry
+from recbole_a2d import records
+from recbole_a2d.benchmark import engines, leak
+from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry
 from recbole_a2d.benchmark.layout import NOTHING
 from recbole_a2d.benchmark.leak_table import LENGTH, Setting, leak_table, read_label_shares
-from recbole_a2d.benchmark.runner import main
+from recbole_a2d.benchmark.runner import main, parse
+from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import build_config
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import read_records
+from recbole_a2d.records import read_record, read_records
 
 
 @pytest.fixture
@@ -135,6 +138,30 @@ def test_suite_ranks_in_both_orders(shop_data: Path, tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     main(arguments)
     assert path.stat().st_mtime_ns == before, "nothing is measured or trained again"
+
+
+def test_records_of_further_orders_say_what_made_them(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run may be of another day and machine than the audit that ranks its model anew."""
+    places = {"data_path": shop_data, "results_dir": tmp_path, "checkpoint_dir": tmp_path / "saved"}
+    quick = {"refit": False, "epochs": 1, "embedding_size": 8, "graph_exclude_self": True}
+    settings = {key: str(value) for key, value in places.items()} | quick
+    cell = Cell("A2DMTL", "shop", settings | {"session_bank": "none"}, orders=("file",))
+    engines.run_cell(cell, "the run")
+    (path,) = (tmp_path / "records").glob("*-file_order.json")
+    path.unlink()
+    monkeypatch.setattr(records, "source_commit", lambda: "of the audit")
+    monkeypatch.setattr(records, "machine", lambda threads, *_: {"processor": "of the audit"})
+    assert not engines.run_cell(cell, "the run").error
+    run, order = (read_record(p) for p in (path.with_name(f"{path.stem[:-11]}.json"), path))
+    assert (run.command, run.commit != "of the audit") == ("the run", True)
+    assert order.commit == order.machine["processor"] == "of the audit"
+    first, *words = shlex.split(order.command)[1:]
+    assert first == "run_recbole_a2d.py" and words[:2] == ["benchmark", "leak"]
+    request = parse(words[1:])
+    assert (request.suite.name, request.datasets) == ("leak", ["shop"])
+    assert request.settings["epochs"] == 1 and not request.settings.keys() & LEAK_KEYS
 
 
 def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> None:
