@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -75,12 +76,26 @@ def _run(search: Search, given: dict[str, float]) -> None:
     broken = [str(result.error) for result in results if result.error is not None]
     if broken:
         raise RuntimeError(f"{len(broken)} trials broke, the first with: {broken[0]}")
-    unended = len(plan) - results.num_terminated
-    if unended:  # another signal, SIGUSR1, still makes Ray return early
+    left = unended(search, results)
+    if left:  # another signal, SIGUSR1, still makes Ray return early
         raise UserError(
-            f"Ray was stopped before {unended} of {len(plan)} trials had ended; "
+            f"Ray was stopped before {len(left)} of {len(plan)} trials had ended; "
             "the same command goes on"
         )
+
+
+def unended(search: Search, results: Iterable[Any]) -> list[int]:
+    """Trials that neither came to their own end nor were stopped by ASHA.
+
+    Args:
+        search: with the trials' records.
+        results: what Ray's fit returned.
+    """
+    ended = {trial.number for trial in search.recorded() if trial.finished}
+    # Ray calls "terminated" also what it left early; "done" it says of the others alone.
+    told = [result.metrics for result in results if (result.metrics or {}).get("done")]
+    ended |= {metrics["config"]["plan"]["number"] for metrics in told}
+    return sorted(set(range(search.trials)) - ended)
 
 
 def most_epochs(search: Search) -> int:

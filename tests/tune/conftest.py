@@ -57,7 +57,7 @@ def start_and_kill(
     assert process.poll() is None, "the search must still run when it is killed"
     send = os.killpg if how == signal.SIGINT else os.kill
     send(process.pid, how)
-    assert process.wait(60), "a search that was stopped has not ended"
+    assert process.wait(60), "it ended as if it had not been stopped"
     return {record["number"]: record for record in trials(home)}
 
 

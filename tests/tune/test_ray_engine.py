@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.tune.command import main
-from recbole_a2d.tune.ray_engine import most_epochs
+from recbole_a2d.tune.ray_engine import most_epochs, unended
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import read_space
 from recbole_a2d.tune.trial import Task, Trial
@@ -23,10 +24,9 @@ WORDS = ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper", "--engine=ray",
 WORDS += ["--epochs=12", "--stopping_step=20", "--train_batch_size=16", "--embedding_size=8"]
 
 
-class Stopped(list):
-    """What Ray's fit returns when it was stopped early: one of the trials has ended."""
-
-    num_terminated = 1
+def result(number: int, **metrics: Any) -> Any:
+    """What Ray's fit tells of a trial."""
+    return SimpleNamespace(error=None, metrics=metrics | {"config": {"plan": {"number": number}}})
 
 
 def test_a_search_that_ray_left_early_is_not_at_its_end(
@@ -36,12 +36,13 @@ def test_a_search_that_ray_left_early_is_not_at_its_end(
 
     heard: list[str | None] = []
 
-    def fit(tuner: Any) -> Stopped:
+    def fit(tuner: Any) -> list[Any]:
         (task,) = home.glob("saved/tune/*")
         (task / "0001").mkdir()
         (task / "0001" / "last.pt").touch()
         heard.append(os.environ.get("TUNE_DISABLE_SIGINT_HANDLER"))
-        return Stopped()
+        untold = SimpleNamespace(error=None, metrics=None)
+        return [result(0, done=True), result(1, done=False), untold]
 
     monkeypatch.setattr(tune.Tuner, "fit", fit)
     Path("s.hyper").write_text("learning_rate choice [1e-6,0.02]\n")
@@ -49,6 +50,16 @@ def test_a_search_that_ray_left_early_is_not_at_its_end(
         main(WORDS)
     assert heard == ["1"], "Ctrl-C is ours"
     assert list(home.glob("saved/tune/*/0001/last.pt")) and not list(home.rglob("best.yaml"))
+
+
+def test_a_failed_trial_and_a_stopped_one_have_ended(home: Path) -> None:
+    Path("s.hyper").write_text("learning_rate choice [0.02]\n")
+    task = Task("GRU4Rec", "shop", {}, home / "r", home / "s")
+    search = Search(task, read_space(Path("s.hyper")), "ray", "random", 4)
+    for number, status in enumerate(("failed", "done", "running", "running")):
+        task.write(Trial(number, {}, status))
+    results = [SimpleNamespace(error=None, metrics={}), result(2, done=True), result(3)]
+    assert unended(search, results) == [3]
 
 
 def test_a_trial_that_has_not_begun_is_not_left_out(home: Path) -> None:
@@ -79,10 +90,12 @@ def test_no_trial_is_cut_at_the_epochs_of_another(space: str, most: int, home: P
 
 
 @pytest.mark.skipif(not os.environ.get("SLOW_TESTS"), reason="a minute of Ray: SLOW_TESTS=1")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGUSR1])
-def test_killed_and_resumed(how: signal.Signals, home: Path, killed: Any) -> None:
+@pytest.mark.parametrize(
+    ("how", "trials"), [(signal.SIGKILL, 3), (signal.SIGINT, 1), (signal.SIGUSR1, 1)]
+)
+def test_killed_and_resumed(how: signal.Signals, trials: int, home: Path, killed: Any) -> None:
     Path("s.hyper").write_text("learning_rate choice [1e-6,0.02]\ndropout_prob uniform 0.0,0.4\n")
-    before = killed(home, WORDS, how)
+    before = killed(home, [*WORDS, f"--trials={trials}"], how)
     assert {record["status"] for record in before.values()} <= {"running", "done"}
     assert list(home.glob("saved/tune/*/*/last.pt"))
     os.chdir(home)
