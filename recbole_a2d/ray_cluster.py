@@ -77,9 +77,10 @@ def resources(found: Sequence[dict[str, float]], cpus: int | None, gpus: float |
         cpus = min(parts, default=1)
     if not any(m.get("CPU", 0) >= cpus and m.get("GPU", 0) >= gpus for m in found):
         most = [max((m.get(kind, 0.0) for m in found), default=0.0) for kind in ("CPU", "GPU")]
+        options = "--cpus or --gpus" if gpus else "--cpus"
         raise UserError(
             f"{Resources(cpus, gpus)} are asked for, and no machine of the cluster has them (the "
-            f"most are {most[0]:g} and {most[1]:g}); lower --cpus or --gpus"
+            f"most are {most[0]:g} and {most[1]:g}); lower {options}"
         )
     return Resources(cpus, gpus)
 
