@@ -11,9 +11,11 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks.plain_converter import CONVERTERS
 from benchmarks.raw_logs import FILES, MAKERS, write_log
@@ -38,18 +40,26 @@ def measure(work: Callable[[], object]) -> Cost:
     start = time.perf_counter()
     child = os.fork()
     if child == 0:
-        status = 1
-        try:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            work()
-            status = 0
-        finally:
-            os._exit(status)
+        _work_and_leave(work)
     _, status, usage = os.wait4(child, 0)
     if status:
         raise SystemExit("the conversion failed, see above")
     clock = time.perf_counter() - start
     return Cost(clock, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 << 20))
+
+
+def _work_and_leave(work: Callable[[], object]) -> NoReturn:
+    """End this process with the work, and say what went wrong with it."""
+    status = 1
+    try:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)  # whatever the parent has open and planned is not the child's
 
 
 def same_files(ours: Path, plain: Path) -> bool:

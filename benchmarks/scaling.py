@@ -2,13 +2,14 @@
 
 ::
 
-    python -m benchmarks.scaling                                # the table of docs/scaling.md
+    python -m benchmarks.scaling                                # this machine's table, as the one
+                                                                # of docs/scaling.md
     python -m benchmarks.scaling --clicks 1e8 --items 1e7       # ... and an estimate
     python -m benchmarks.scaling --candidates 4096              # with a softmax over so many items
 
 Every point is a process of its own on made-up sessions, so many times Diginetica's items and
-sessions. A point that ``--out`` holds already is not measured again, unless ``--again``: then the
-smaller of both times stays, which is what a machine with other work needs.
+sessions. A point that ``--out`` holds already of this machine is not measured again, unless
+``--again``: then the smaller of both times stays, which is what a machine with other work needs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.__main__ import describe_machine
 from benchmarks.data import experiment_data, generated, settings
 from benchmarks.memory import peak_memory
 from benchmarks.timing import seconds_in_turn
+from recbole_a2d.errors import UserError
 from recbole_a2d.experiment import build_model
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -37,6 +39,8 @@ POINTS = "1x1,2x1,4x1,8x1,1x2,1x4,1x8"
 GIB = 2**30
 STEPS = 5
 RANKED = 512
+ALIKE = 1e-3
+"""Items and clicks that grow together leave a direction this much weaker than the strongest."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,15 @@ class Costs:
 
     @classmethod
     def of(cls, points: list[Point]) -> Costs:
-        """Least squares over the points."""
+        """Least squares over the points.
+
+        Raises:
+            UserError: many lines go through the points alike.
+        """
         items = np.array([point.items for point in points], float)
         clicks = np.array([point.clicks for point in points], float)
         ones = np.ones(len(points))
+        _require_unique_fit(np.stack([ones, items, clicks], 1))
 
         def line(values: list[float], *columns: np.ndarray) -> list[float]:
             return np.linalg.lstsq(np.stack(columns, 1), np.array(values), rcond=None)[0].tolist()
@@ -104,6 +113,15 @@ class Costs:
         )
 
 
+def _require_unique_fit(columns: np.ndarray) -> None:
+    strengths = np.linalg.svd(columns / columns.max(0), compute_uv=False)
+    if len(columns) < columns.shape[1] or strengths[-1] < ALIKE * strengths[0]:
+        raise UserError(
+            "no costs can be told from these points: items and clicks must vary, each without the "
+            "other, as in --points 1x1,2x1,1x2"
+        )
+
+
 def main() -> None:
     """Measure what is missing, print the table, the costs and, if asked, the estimate."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
@@ -120,23 +138,26 @@ def main() -> None:
         return
     points = all_points(given.points.split(","), given.candidates, given.out, again=given.again)
     print(table(points))
-    costs = Costs.of(points)
-    print(cost_lines(costs))
-    if given.clicks and given.items:
-        print(estimate(costs, points[0], given.clicks, given.items))
+    try:
+        costs = Costs.of(points)
+        print(cost_lines(costs))
+        if given.clicks and given.items:
+            print(estimate(costs, points[0], given.clicks, given.items))
+    except UserError as error:
+        parser.exit(2, f"error: {error}\n")
 
 
 def all_points(names: list[str], candidates: int, out: Path, *, again: bool = False) -> list[Point]:
-    """The points by name, from the file or measured now and added to it."""
-    known = json.loads(out.read_text())["points"] if out.exists() else {}
+    """The points of this machine by name, from the file or measured now and added to it."""
+    machines = json.loads(out.read_text())["machines"] if out.exists() else {}
+    known = machines.setdefault(describe_machine(), {})
     names = [f"{name}:{candidates}" if candidates else name for name in names]
     for name in names:
         if again or name not in known:
             found = measured(name)
             known[name] = {key: min(found[key], known.get(name, found)[key]) for key in found}
             out.parent.mkdir(parents=True, exist_ok=True)
-            content = {"machine": describe_machine(), "points": known}
-            out.write_text(json.dumps(content, indent=1) + "\n")
+            out.write_text(json.dumps({"machines": machines}, indent=1) + "\n")
     return [Point(**known[name]) for name in names]
 
 
@@ -225,18 +246,31 @@ def cost_lines(costs: Costs) -> str:
 
 
 def estimate(costs: Costs, like: Point, clicks: float, items: float) -> str:
-    """What one process would need for larger data with this batch and dimension."""
-    rows = clicks * like.rows / like.clicks
-    step = costs.step_fixed + costs.step_per_item * items
-    memory = costs.bytes_fixed + costs.bytes_per_item * items + costs.bytes_per_click * clicks
-    days = step * rows / like.batch / 86_400
-    adam = costs.optimizer_per_item * items
+    """What one process would need for larger data with this batch and dimension.
+
+    Raises:
+        UserError: less than nothing of something: the points are too few or too noisy.
+    """
+    needs = {
+        "memory": costs.bytes_fixed + costs.bytes_per_item * items + costs.bytes_per_click * clicks,
+        "step": costs.step_fixed + costs.step_per_item * items,
+        "Adam": costs.optimizer_per_item * items,
+        "loading": costs.loading_per_click * clicks,
+        "memory of loading": costs.loading_bytes_per_click * clicks,
+        "ranking": costs.ranking_per_item * items,
+    }
+    for name, need in needs.items():
+        if need < 0:
+            raise UserError(
+                f"no estimate: {name} would be below 0; measure more or larger --points, or these "
+                "--again"
+            )
+    steps = clicks * like.rows / like.clicks / like.batch
     return (
-        f"{clicks:.0e} clicks, {items:.0e} items: {memory / GIB:.0f} GiB, step {step:.1f} s (Adam "
-        f"{adam:.1f} s), epoch of {rows / like.batch:,.0f} steps {days:.1f} days, loading "
-        f"{costs.loading_per_click * clicks / 60:.0f} min and "
-        f"{costs.loading_bytes_per_click * clicks / GIB:.0f} GiB, ranking "
-        f"{costs.ranking_per_item * items:.2f} s a row"
+        f"{clicks:.0e} clicks, {items:.0e} items: {needs['memory'] / GIB:.0f} GiB, "
+        f"step {needs['step']:.1f} s (Adam {needs['Adam']:.1f} s), epoch of {steps:,.0f} steps "
+        f"{needs['step'] * steps / 86_400:.1f} days, loading {needs['loading'] / 60:.0f} min and "
+        f"{needs['memory of loading'] / GIB:.0f} GiB, ranking {needs['ranking']:.2f} s a row"
     )
 
 

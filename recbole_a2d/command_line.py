@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from recbole_a2d.errors import UserError
@@ -47,9 +48,35 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
     return pairs
 
 
+def refuse_options(given: Iterable[str], command: str) -> None:
+    """Refuse the options that a command has not taken.
+
+    Raises:
+        UserError: there are some; the message names the first.
+    """
+    for key in given:
+        raise UserError(f"unknown option --{key}; {command} --help lists them")
+
+
 def typed(key: str, value: str) -> Any:
     """A value as yaml reads it: numbers, booleans, lists, ``~`` for none, else text."""
     return parse_yaml(value, f"--{key}={value}")
+
+
+def whole_number(key: str, text: str, least: int | None = None) -> int:
+    """The number behind ``--key=``.
+
+    Raises:
+        UserError: it is no whole number, or below the least.
+    """
+    try:
+        number = int(text)
+        if least is None or number >= least:
+            return number
+    except ValueError:
+        pass
+    bound = "" if least is None else f" of at least {least}"
+    raise UserError(f"--{key}: '{text}' is not a whole number{bound}")
 
 
 def as_typed(value: Any) -> str:

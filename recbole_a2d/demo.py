@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recbole_a2d.benchmark.report import write_report
 from recbole_a2d.benchmark.table import comparable, markdown_table
-from recbole_a2d.command_line import split_pairs
+from recbole_a2d.command_line import refuse_options, split_pairs
 from recbole_a2d.config import build_config
 from recbole_a2d.data.manifest import read_manifest
 from recbole_a2d.experiment import run_experiment
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> None:
     if "help" in given:
         print(HELP)
         return
-    folder = Path(given.get("out", "results/demo"))
+    folder = Path(given.pop("out", "results/demo"))
+    refuse_options(given, "demo")
     data = folder / "data"
     _convert(data / "shop")
     with tempfile.TemporaryDirectory() as checkpoints:

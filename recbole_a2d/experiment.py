@@ -25,11 +25,10 @@ from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.finished_runs import cut_off, finished_record, note_data
-from recbole_a2d.lock import claimed, lock_of
+from recbole_a2d.lock import to_itself
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.run_names import new_name, standing_name
-from recbole_a2d.safe_write import require_writable
 from recbole_a2d.saved_run import FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
@@ -88,14 +87,7 @@ def _claim(results: Path, folder: Path) -> Iterator[None]:
     if not distributed.is_first():
         yield
         return
-    require_writable(results, "--results_dir")
-    require_writable(folder.parent, "--checkpoint_dir")
-    with claimed(lock_of(folder.parent, folder.name)) as free:
-        if not free:
-            raise UserError(
-                f"{folder.name}: another process is at it; wait for it, or choose another "
-                "--checkpoint_dir"
-            )
+    with to_itself(results, folder.parent, folder.name):
         yield
 
 
@@ -236,7 +228,8 @@ class Experiment:
         train = loader(dataset.train_rows, self.config, train=True)
         valid = loader(dataset.evaluation_rows, self.config, train=False) if validate else None
         if distributed.is_first():
-            note_data(self.folder, self.data.fingerprint())
+            begun = bool(cut_off(self.folder))
+            note_data(self.folder, self.data.fingerprint(), begun=begun)
         best = trainer.fit(train, valid)
         self.history += [{"phase": trainer.phase} | asdict(e) for e in trainer.progress.history]
         return best

@@ -1,4 +1,4 @@
-"""Whether a run has ended already, and on the data that lie here now."""
+"""Whether a run has ended already, and whether runs and searches are of the data that lie here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recbole_a2d.records import Record, read_record, record_path
 from recbole_a2d.safe_write import replaced_file
 
 _BEGUN = "begun.json"
-"""In a run's folder of checkpoints: what its first epoch was trained on."""
+"""In a run's folder of checkpoints, or a search's own: what its first epoch was trained on."""
 
 
 def is_finished(config: Any, run: str) -> bool:
@@ -42,18 +42,19 @@ def cut_off(folder: Path) -> list[Path]:
     return sorted(folder.glob("*/last.pt"))
 
 
-def note_data(folder: Path, found: str) -> None:
-    """Write down what a run is trained on, before its first epoch.
+def note_data(folder: Path, found: str, *, begun: bool) -> None:
+    """Write down what a run or a search is trained on, before its first epoch.
 
     Args:
-        folder: of its checkpoints.
+        folder: of the run's checkpoints, or of the search.
         found: fingerprint of the data.
+        begun: whether there is something to go on with.
 
     Raises:
-        UserError: it was cut off and began on other data.
+        UserError: that began on other data.
     """
     path = folder / _BEGUN
-    if path.exists() and cut_off(folder):
+    if begun and path.exists():
         _refuse_other_data(str(folder), _read(path), found)
         return
     with replaced_file(path) as beside:

@@ -1,4 +1,4 @@
-"""A claim on a run, so that two commands side by side never train the same one."""
+"""A claim on a run or a search, so that two commands side by side never train the same one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recbole_a2d.errors import UserError
+from recbole_a2d.safe_write import require_writable
+
 _held: set[Path] = set()
 """What this process has claimed: a grid claims a cell, and the run of the cell does so again."""
 
@@ -14,6 +17,28 @@ _held: set[Path] = set()
 def lock_of(checkpoints: Path, run: str) -> Path:
     """The file whose lock is the claim on a run."""
     return checkpoints / ".locks" / run
+
+
+@contextmanager
+def to_itself(results: Path, checkpoints: Path, name: str) -> Iterator[None]:
+    """Have a run or a search, and places to write to, while the block runs.
+
+    Args:
+        results, checkpoints: where it writes, as ``--results_dir`` and ``--checkpoint_dir`` say.
+        name: of the run or search.
+
+    Raises:
+        UserError: they cannot be written to, or another process is at it.
+    """
+    require_writable(results, "--results_dir")
+    require_writable(checkpoints, "--checkpoint_dir")
+    with claimed(lock_of(checkpoints, name)) as free:
+        if not free:
+            raise UserError(
+                f"{name}: another process is at it; wait for it, or choose another "
+                "--results_dir and --checkpoint_dir"
+            )
+        yield
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from recbole_a2d.errors import UserError
@@ -39,6 +40,55 @@ def connected(address: str | None = None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial or a cell gets."""
+
+    cpus: int
+    gpus: float
+
+    def __str__(self) -> str:
+        return f"{self.cpus} CPUs, {self.gpus:g} GPUs"
+
+
+def machines(ray: Any) -> list[dict[str, float]]:
+    """Resources of every machine of the cluster that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def resources(found: Sequence[dict[str, float]], cpus: int | None, gpus: float | None) -> Resources:
+    """Resources of one trial or cell; Ray would wait for ever for what no machine has.
+
+    Args:
+        found: of :func:`machines`.
+        cpus: None: one processor, or the equal part of the processors where there are GPUs.
+        gpus: None: one where a machine has one.
+
+    Raises:
+        UserError: no machine has so many.
+    """
+    with_gpus = [machine for machine in found if machine.get("GPU", 0.0)]
+    if gpus is None:
+        gpus = 1.0 if with_gpus else 0.0
+    if cpus is None:
+        parts = [_part(machine, gpus) for machine in with_gpus if gpus]
+        cpus = min(parts, default=1)
+    if not any(m.get("CPU", 0) >= cpus and m.get("GPU", 0) >= gpus for m in found):
+        most = [max((m.get(kind, 0.0) for m in found), default=0.0) for kind in ("CPU", "GPU")]
+        options = "--cpus or --gpus" if gpus else "--cpus"
+        raise UserError(
+            f"{Resources(cpus, gpus)} are asked for, and no machine of the cluster has them (the "
+            f"most are {most[0]:g} and {most[1]:g}); lower {options}"
+        )
+    return Resources(cpus, gpus)
+
+
+def _part(machine: dict[str, float], gpus: float) -> int:
+    """The processors of a machine by how many that want so many GPUs it has room for."""
+    at_once = max(1, int(machine["GPU"] // gpus))
+    return max(1, int(machine.get("CPU", 1) // at_once))
 
 
 def _check_listening(address: str) -> None:

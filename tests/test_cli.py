@@ -125,6 +125,20 @@ def test_stopped_by_hand(
     assert capsys.readouterr() == ("", told)
 
 
+@pytest.mark.parametrize("command", ["demo", "report", "table"])
+def test_unknown_options_are_refused(
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recbole_a2d.demo._convert", lambda out: pytest.fail("demo began"))
+    assert main([command, "--outt", "elsewhere"]) == 2
+    told = f"error: unknown option --outt; {command} --help lists them\n"
+    assert capsys.readouterr() == ("", told)
+
+
 def test_both_spellings_of_an_option() -> None:
     assert split_pairs(["--a=1", "--b", "-2", "--c=x=y"]) == [("a", "1"), ("b", "-2"), ("c", "x=y")]
     with pytest.raises(UserError, match="cannot place"):

@@ -14,6 +14,8 @@ import pytest
 
 from recbole_a2d import records
 from recbole_a2d.benchmark import runner
+from recbole_a2d.errors import UserError
+from recbole_a2d.ray_cluster import Resources, resources
 from recbole_a2d.tune import command
 from recbole_a2d.yaml_files import read_yaml
 
@@ -62,6 +64,51 @@ def home(shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tmp_path / "dataset_atomic").symlink_to(shop_data)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "given"),
+    [
+        ([{"CPU": 8.0}], (None, None), (1, 0.0)),
+        ([{"CPU": 8.0, "GPU": 2.0}], (None, None), (4, 1.0)),
+        ([{"CPU": 8.0, "GPU": 1.0}], (2, 0.5), (2, 0.5)),
+        ([{"CPU": 16.0}, {"CPU": 4.0, "GPU": 2.0}], (None, None), (2, 1.0)),
+        ([{"CPU": 8.0, "GPU": 1.0}], (3, 0.0), (3, 0.0)),
+    ],
+)
+def test_resources_as_found(
+    found: list[dict[str, float]], asked: tuple[Any, Any], given: tuple[int, float]
+) -> None:
+    assert resources(found, *asked) == Resources(*given)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [
+        ([{"CPU": 2.0}], (3, None)),
+        ([{"CPU": 2.0}, {"CPU": 2.0}], (3, None)),
+        ([{"CPU": 8.0}, {"CPU": 1.0, "GPU": 1.0}], (2, 1.0)),
+        ([{"CPU": 2.0}], (1, 0.5)),
+        ([], (1, None)),
+    ],
+)
+def test_what_no_machine_has_is_refused(
+    found: list[dict[str, float]], asked: tuple[Any, Any]
+) -> None:
+    with pytest.raises(UserError, match="no machine of the cluster has them .*lower --cpus"):
+        resources(found, *asked)
+
+
+def test_no_task_waits_for_more_than_a_machine_has(nodes: list[Any], home: Path) -> None:
+    """Both nodes together have two processors; one task cannot have them."""
+    options = ["--engine=ray", f"--address={nodes[0].gcs_address}", "--cpus=2"]
+    (home / "s.hyper").write_text("learning_rate choice [0.01]\n")
+    for main, words in (
+        (runner.main, ["smoke", "--models=Pop"]),
+        (command.main, ["--dataset=shop", "--model=GRU4Rec", "--space=s.hyper"]),
+    ):
+        with pytest.raises(UserError, match=r"2 CPUs, 0 GPUs are asked for.*the most are 1 and 0"):
+            main([*words, *options])
 
 
 def test_a_grid(nodes: list[Any], home: Path) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.plan import Planned, record_paths
+from recbole_a2d.benchmark.plan import Planned, audit_command, record_paths
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError
 from recbole_a2d.finished_runs import is_finished
 from recbole_a2d.lock import claimed, lock_of
-from recbole_a2d.ray_cluster import connected
+from recbole_a2d.ray_cluster import connected, machines, resources
 from recbole_a2d.run_names import standing_name
 
 
@@ -75,7 +75,7 @@ def _make_records(cell: Cell, config: SessionConfig, run: str, command: str) -> 
         config, cell.model, fresh=bool(missing) and finished and gone, command=command
     )
     for order in missing:
-        changed, ranks = rank_in_order(config, cell.model, record, order)
+        changed, ranks = rank_in_order(config, record, order, audit_command(cell))
         records.write_record(Path(config["results_dir"]), changed, ranks)
     return record
 
@@ -87,7 +87,7 @@ def one_after_another(cells: Sequence[Planned]) -> Iterator[tuple[Planned, Outco
 
 
 def with_ray(
-    cells: Sequence[Planned], address: str | None = None, cpus: int = 1
+    cells: Sequence[Planned], address: str | None = None, cpus: int | None = None
 ) -> Iterator[tuple[Planned, Outcome]]:
     """Run the cells as Ray tasks; they come back in the order they end.
 
@@ -97,13 +97,14 @@ def with_ray(
         cells: to run.
         address: of a running cluster whose machines share this file system; None starts
             Ray on this machine for the while.
-        cpus: cores of a cell.
+        cpus: cores of a cell; None: one.
 
     Raises:
-        UserError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached, or no machine of it has so many cores.
     """
     with connected(address) as ray:
-        task = ray.remote(num_cpus=cpus, max_retries=3)(run_cell)
+        given = resources(machines(ray), cpus, gpus=0.0)
+        task = ray.remote(num_cpus=given.cpus, max_retries=3)(run_cell)
         waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.leak_table import read_label_shares
+from recbole_a2d.benchmark.leak_table import read_label_shares, shares_path
 from recbole_a2d.benchmark.suites import ORDERS
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
@@ -37,7 +37,7 @@ from recbole_a2d.data.sessions import IntArray
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
 from recbole_a2d.layers.session_bank import TrainingSessionBank, session_means
-from recbole_a2d.safe_write import replaced_file
+from recbole_a2d.safe_write import replaced_file, require_writable
 from recbole_a2d.trainer import SessionTrainer
 
 BATCH = 100
@@ -70,24 +70,26 @@ class OrderedLoader(PrefixLoader):
 
 
 def rank_in_order(
-    config: Any, model: str, record: records.Record, order: str
+    config: Any, record: records.Record, order: str, command: str
 ) -> tuple[records.Record, IntArray]:
     """Rank the test rows by a finished run's model, in another order.
 
     Args:
-        config, model: of the run.
+        config: of the run.
         record: of the run; its tested model must still be in the checkpoint folder.
         order: of :data:`ORDERS`.
+        command: for the record.
 
     Returns:
-        The run's record with these figures, named ``RUN-ORDER_order``, and the ranks.
+        The run's record with these figures and what made them, named ``RUN-ORDER_order``, and
+        the ranks.
 
     Raises:
         UserError: the checkpoint is gone.
     """
     started = time.perf_counter()
     dataset, folder = _tested(config, record.run)
-    trainer = SessionTrainer(config, build_model(config, model, dataset), folder)
+    trainer = SessionTrainer(config, build_model(config, record.model, dataset), folder)
     trainer.load_best()
     ranks = trainer.rank(OrderedLoader(dataset.evaluation_rows, order, seed=record.seed))
     changed = dataclasses.replace(
@@ -96,6 +98,10 @@ def rank_in_order(
         test=metrics_from_ranks(ranks, config["topk"]),
         seconds=round(time.perf_counter() - started, 2),
         config=record.config | {"evaluation_order": order, "eval_batch_size": BATCH},
+        command=command,
+        versions=records.versions(),
+        machine=records.machine(torch.get_num_threads()),
+        commit=records.source_commit(),
         history=[],
         diagnostics={},
     )
@@ -129,19 +135,19 @@ def write_label_shares(config: Any) -> Path:
         config: settings of the model that the audit is about; ``bank_neighbors`` is R.
 
     Raises:
-        UserError: the data set is missing or damaged.
+        UserError: the data set is missing or damaged, or the folder cannot be written to.
     """
     whole = {key: config[key] for key in ("dataset", "MAX_ITEM_LIST_LENGTH")}
     data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
-    folder = Path(config["results_dir"]) / "leak"
-    path = folder / f"{config['dataset']}-{data.fingerprint()}.json"
-    neighbors = config["bank_neighbors"]
-    known = read_label_shares(folder.parent, str(config["dataset"]), data.fingerprint())
-    if known is not None and known["neighbors"] == neighbors:
+    results, neighbors = Path(config["results_dir"]), int(config["bank_neighbors"])
+    name = str(config["dataset"]), data.fingerprint()
+    path = shares_path(results, *name, neighbors)
+    if neighbors in read_label_shares(results, *name):
         return path
+    require_writable(path.parent, "--results_dir")
     content = {
-        "dataset": str(config["dataset"]),
-        "data_fingerprint": data.fingerprint(),
+        "dataset": name[0],
+        "data_fingerprint": name[1],
         "neighbors": neighbors,
         "batch": BATCH,
         "commit": records.source_commit(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from recbole_a2d.errors import UserError
 
 LENGTH = "length"
 """The order that results are made in: rows of like length together."""
+Shares = Mapping[int, dict[str, Any]]
+"""By R, how many sessions are near: how often an answer stands in one."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Setting:
     Attributes:
         name: what was changed.
         bank: its session bank.
+        neighbors: how many sessions of the bank a row sees; 0: a record that does not say.
         entries: by the order that its test rows were ranked in.
     """
 
     name: str
     bank: str
+    neighbors: int
     entries: dict[str, Entry]
 
 
@@ -84,8 +88,10 @@ def _settings(entries: list[Entry]) -> list[Setting]:
         told = {key: value for key, value in entry.changed if key in LEAK_KEYS}
         order = str(told.pop("evaluation_order", LENGTH))
         name = ", ".join(f"{k}: {as_typed(v)}" for k, v in sorted(told.items())) or "as in results"
-        bank = str(entry.records[0].config.get("session_bank", "none"))
-        settings.setdefault(name, Setting(name, bank, {})).entries[order] = entry
+        config = entry.records[0].config
+        bank, neighbors = str(config.get("session_bank", "none")), config.get("bank_neighbors", 0)
+        setting = settings.setdefault(name, Setting(name, bank, int(neighbors), {}))
+        setting.entries[order] = entry
     return [s for _, s in sorted(settings.items(), key=lambda pair: _place(pair[1]))]
 
 
@@ -95,9 +101,7 @@ def _place(setting: Setting) -> tuple[int, int]:
     return place, int(setting.name != "as in results")
 
 
-def leak_table(
-    settings: Sequence[Setting], shares: dict[str, Any] | None, title: str = ""
-) -> Table:
+def leak_table(settings: Sequence[Setting], shares: Shares, title: str = "") -> Table:
     """P@20 and MRR@20 of every setting in every order, and how often an answer stood near.
 
     Args:
@@ -115,16 +119,20 @@ def leak_table(
         for metric, _ in METRICS:
             for order in (*ORDERS, LENGTH):
                 row.append(_figure(setting.entries.get(order), metric))
-        for share in shares_of(shares, setting.bank):
+        for share in shares_of(shares, setting):
             row.append(Value(NOTHING if math.isnan(share) else f"{100 * share:.1f}"))
         rows.append(row)
-    note = []
-    if shares is not None:
-        note = [
-            f"Answer near: random vectors, {shares['neighbors']} nearest, batches of "
-            f"{shares['batch']}; for the bank of training sessions the order does not matter."
-        ]
-    return Table(title, heads, rows, note)
+    return Table(title, heads, rows, _note(settings, shares))
+
+
+def _note(settings: Sequence[Setting], shares: Shares) -> list[str]:
+    used = sorted({setting.neighbors for setting in settings} & shares.keys())
+    if not used:
+        return []
+    return [
+        f"Answer near: random vectors, {' or '.join(map(str, used))} nearest, batches of "
+        f"{shares[used[0]]['batch']}; for the bank of training sessions the order does not matter."
+    ]
 
 
 def _figure(entry: Entry | None, metric: str) -> Value:
@@ -133,15 +141,31 @@ def _figure(entry: Entry | None, metric: str) -> Value:
     return Value(f"{100 * entry.mean(metric):.2f}", entry.runs[0])
 
 
-def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str, Any] | None:
-    """What :func:`write_label_shares` kept; None where it was not measured.
+def shares_path(folder: Path, dataset: str, fingerprint: str, neighbors: int) -> Path:
+    """Where the shares for one R are or will be, below a results folder."""
+    return folder / "leak" / f"{dataset}-{fingerprint}-r{neighbors}.json"
+
+
+def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> Shares:
+    """What :func:`write_label_shares` kept, for every R that was measured.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: a file is damaged.
     """
-    path = folder / "leak" / f"{dataset}-{fingerprint}.json"
-    if not path.exists():
-        return None
+    found = (_read_shares(path) for path in _share_files(folder / "leak", dataset, fingerprint))
+    return {content["neighbors"]: content for content in found}
+
+
+def _share_files(folder: Path, dataset: str, fingerprint: str) -> Iterator[Path]:
+    before = folder / f"{dataset}-{fingerprint}.json"  # when there was one file whatever the R
+    if before.exists():
+        yield before
+    if folder.is_dir():
+        start = f"{dataset}-{fingerprint}-r"
+        yield from sorted(path for path in folder.glob("*.json") if path.name.startswith(start))
+
+
+def _read_shares(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         content["shares"]["batch_leaky"]["file"], content["neighbors"]
@@ -150,7 +174,8 @@ def read_label_shares(folder: Path, dataset: str, fingerprint: str) -> dict[str,
     return content
 
 
-def shares_of(content: dict[str, Any] | None, bank: str) -> list[float]:
-    """Shares of a bank in the audit's two orders, NaN where not measured."""
-    held = {} if content is None else content["shares"].get(bank, {})
+def shares_of(shares: Shares, setting: Setting) -> list[float]:
+    """Shares for a setting's bank and R in the audit's two orders, NaN where not measured."""
+    content = shares.get(setting.neighbors)
+    held = {} if content is None else content["shares"].get(setting.bank, {})
     return [held.get(order, held.get("any", float("nan"))) for order in ORDERS]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from recbole_a2d.benchmark.entries import LEAK_KEYS
 from recbole_a2d.benchmark.suites import PLACES, Cell
 from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import NOT_A_SETTING, SessionConfig
@@ -80,9 +81,22 @@ def _seconds_left(estimate: float | None, spent: float) -> float | None:
 
 def command_of(cell: Cell) -> str:
     """The command that makes this one record, paths as seen from here."""
-    words = ["python", "run_recbole_a2d.py", "--dataset", cell.dataset, "--model", cell.model]
+    return _command(["--dataset", cell.dataset, "--model", cell.model], cell, cell.settings)
+
+
+def audit_command(cell: Cell) -> str:
+    """The command that makes the records of a cell's further orders: the audit, as far as is left.
+
+    What the audit varies itself is left out.
+    """
+    given = {key: value for key, value in cell.settings.items() if key not in LEAK_KEYS}
+    return _command(["benchmark", "leak", "--dataset", cell.dataset], cell, given)
+
+
+def _command(first: Sequence[str], cell: Cell, settings: Mapping[str, Any]) -> str:
+    words = ["python", "run_recbole_a2d.py", *first]
     words += [word for path in cell.files for word in ("--config", os.path.relpath(path))]
-    for key, value in cell.settings.items():
+    for key, value in settings.items():
         place = os.path.relpath(value) if key in PLACES else None
         if place is None or place != PLACES[key]:
             words.append(f"--{key}={place or yaml_word(value)}")

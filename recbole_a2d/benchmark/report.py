@@ -29,7 +29,7 @@ from recbole_a2d.benchmark.side_by_side import (
     table3_groups,
     table3_rows,
 )
-from recbole_a2d.command_line import split_pairs
+from recbole_a2d.command_line import refuse_options, split_pairs
 from recbole_a2d.errors import UserError
 from recbole_a2d.html_page import write_text
 from recbole_a2d.records import record_path, some_records
@@ -54,8 +54,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(given.pop("results", "results"))
     out = Path(given.pop("out", folder / "report.html"))
     data_path = Path(given.pop("data_path", "dataset_atomic"))
-    if given:
-        raise UserError(f"unknown option --{next(iter(given))}; report --help lists them")
+    refuse_options(given, "report")
     print(f"report: {write_report(folder, out, data_path)}")
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
-from recbole_a2d.command_line import split_pairs, typed
+from recbole_a2d.command_line import split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
+from recbole_a2d.safe_write import require_writable
 
 logger = logging.getLogger("recbole_a2d")
 
@@ -53,7 +54,7 @@ class Request:
     settings: dict[str, Any] = field(default_factory=dict)
     engine: str = "local"
     address: str | None = None
-    cpus: int = 1
+    cpus: int | None = None
     plan_only: bool = False
 
 
@@ -70,7 +71,8 @@ def parse(arguments: Sequence[str]) -> Request:
     """The command line as a request.
 
     Raises:
-        UserError: no or an unknown suite, an unknown engine, a seed that is no number, no data set.
+        UserError: no or an unknown suite, an unknown engine, a number that is none, no data set, an
+            empty name, an option of Ray without it.
     """
     name, *rest = arguments or [""]
     if not name or name.startswith("-"):
@@ -84,18 +86,19 @@ def parse(arguments: Sequence[str]) -> Request:
         request.datasets = [request.suite.default_dataset]
     if not request.datasets:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    if request.address is not None and request.engine != "ray":
-        raise UserError("--address goes with --engine ray")
+    for key in ("address", "cpus"):
+        if getattr(request, key) is not None and request.engine != "ray":
+            raise UserError(f"--{key} goes with --engine ray")
     return request
 
 
 def _place(request: Request, key: str, value: str) -> None:
     if key == "dataset":
-        request.datasets = _words(value)
+        request.datasets = _words(key, value)
     elif key == "models":
-        request.models = _words(value)
+        request.models = _words(key, value)
     elif key == "seeds":
-        request.seeds = [_number(key, word) for word in _words(value)]
+        request.seeds = [whole_number(key, word) for word in _words(key, value)]
     elif key == "config":
         request.files.append(Path(value).resolve())
     elif key == "engine":
@@ -103,7 +106,7 @@ def _place(request: Request, key: str, value: str) -> None:
     elif key == "address":
         request.address = value
     elif key == "cpus":
-        request.cpus = _number(key, value)
+        request.cpus = whole_number(key, value, least=1)
     elif key == "plan":
         request.plan_only = True
     else:
@@ -114,7 +117,8 @@ def run_benchmark(request: Request) -> list[Outcome]:
     """Show the plan, run what is left of it, tell how each cell ended.
 
     Raises:
-        UserError: wrong settings (before anything ran), or cells that failed (after all ran).
+        UserError: wrong settings or folders that cannot be written to (before anything ran), or
+            cells that failed (after all ran).
     """
     cells = _cells(request)
     for cell in _one_a_dataset(cells):
@@ -123,9 +127,11 @@ def run_benchmark(request: Request) -> list[Outcome]:
     print(plan_text(planned), flush=True)
     if request.plan_only:
         return []
+    left = [cell for cell in planned if not cell.finished]
+    if left:
+        _require_places(cells)
     if request.suite.name == "leak":
         _measure_label_shares(cells)
-    left = [cell for cell in planned if not cell.finished]
     outcomes = [outcome for _, outcome in _told(_engine(request, left), planned)]
     failed = [f"{outcome.run} ({outcome.error})" for outcome in outcomes if outcome.error]
     if failed:
@@ -151,6 +157,12 @@ def _cells(request: Request) -> list[Cell]:
 def _absolute_places(settings: dict[str, Any]) -> dict[str, str]:
     # A Ray worker may stand in another folder than this process.
     return {key: os.path.abspath(settings.get(key, default)) for key, default in PLACES.items()}
+
+
+def _require_places(cells: Sequence[Cell]) -> None:
+    for key in ("results_dir", "checkpoint_dir"):
+        for folder in sorted({str(cell.settings[key]) for cell in cells}):
+            require_writable(Path(folder), f"--{key}")
 
 
 def _records(cells: Sequence[Cell]) -> list[Record]:
@@ -209,15 +221,11 @@ def _ending(outcome: Outcome) -> str:
     return f"finished in {duration(outcome.seconds)}  {figures}"
 
 
-def _words(value: str) -> list[str]:
-    return [word.strip() for word in value.split(",") if word.strip()]
-
-
-def _number(key: str, word: str) -> int:
-    try:
-        return int(word)
-    except ValueError as error:
-        raise UserError(f"--{key}: '{word}' is not a whole number") from error
+def _words(key: str, value: str) -> list[str]:
+    words = [word.strip() for word in value.split(",")]
+    if not all(words):
+        raise UserError(f"--{key}: '{value}' has an empty place; write A or A,B")
+    return words
 
 
 def _one_of(key: str, value: str, known: Sequence[str]) -> str:

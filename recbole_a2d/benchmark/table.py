@@ -18,7 +18,7 @@ from recbole_a2d.benchmark.side_by_side import (
     table3_groups,
     table3_rows,
 )
-from recbole_a2d.command_line import split_pairs
+from recbole_a2d.command_line import refuse_options, split_pairs
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, some_records
 
@@ -45,8 +45,7 @@ def main(arguments: list[str]) -> None:
     folder, dataset = Path(given.pop("results", "results")), given.pop("dataset", None)
     statistics = Statistics(folder, Path(given.pop("data_path", "dataset_atomic")))
     reference = given.pop("reference", None)
-    if given:
-        raise UserError(f"unknown option --{next(iter(given))}; table --help lists them")
+    refuse_options(given, "table")
     records = _records(folder, dataset)
     groups = comparable(records)
     if reference is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.data.tables import SPLITS
 from recbole_a2d.errors import UserError
 from recbole_a2d.resources import embedded_data_folder
 
@@ -80,11 +81,14 @@ def _remedy(split: str) -> str:
 
 
 def fingerprint(tables: AtomicTables) -> str:
-    """Hash of all clicks, splits and categories; equal data, equal fingerprint."""
+    """Hash of all clicks, splits and categories; equal data, equal fingerprint.
+
+    Tables without a test file have one of their own.
+    """
     digest = hashlib.sha256()
-    for split in (tables.train, tables.valid, tables.test):
-        digest.update(split.items.tobytes())
-        digest.update(split.offsets.tobytes())
+    for sessions in (tables.splits[name].sessions for name in SPLITS if name in tables.splits):
+        digest.update(sessions.items.tobytes())
+        digest.update(sessions.offsets.tobytes())
     digest.update("\n".join(map(str, tables.item_tokens)).encode())
     digest.update(tables.category_of_code.tobytes())
     return digest.hexdigest()[:16]

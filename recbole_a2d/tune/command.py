@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.command_line import Pairs, split_pairs, typed
+from recbole_a2d.command_line import Pairs, split_pairs, typed, whole_number
 from recbole_a2d.errors import UserError
+from recbole_a2d.lock import to_itself
 from recbole_a2d.tune.space import SearchSpace, find_space, read_space
 
 TRIALS = 20
@@ -42,7 +44,8 @@ def main(arguments: list[str]) -> None:
     """Entry of the subcommand; see ``HELP``.
 
     Raises:
-        UserError: bad options, an unreadable space, no data set, or no trial with a result.
+        UserError: bad options, an unreadable space, no data set, folders that cannot be written
+            to, another process at this search, trials of other data, or no trial with a result.
     """
     pairs = split_pairs(arguments, FLAGS)
     if any(key == "help" for key, _ in pairs):
@@ -51,10 +54,8 @@ def main(arguments: list[str]) -> None:
     options = {key: value for key, value in pairs if key in _OPTIONS}
     if "dataset" not in options:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    search = _search(options, _fixed(pairs), fresh=("fresh", "true") in pairs)
-    _run(search, options)
-    best = search.close()
-    shutil.rmtree(search.task.checkpoints, ignore_errors=True)
+    search = _search(options, _fixed(pairs))
+    best = _result(search, options, fresh=("fresh", "true") in pairs)
     found = best.best(search.metric)
     assert found is not None
     print(f"best: trial {best.number + 1}, validation {search.metric} {100 * found[0]:.2f}")
@@ -62,12 +63,29 @@ def main(arguments: list[str]) -> None:
     print(f"yaml: {search.best_file}\nplot: {search.task.folder / 'search.html'}")
 
 
-def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> Any:
+def _result(search: Any, options: dict[str, str], *, fresh: bool) -> Any:
+    """The best trial of the search, which no other process is at meanwhile."""
+    task = search.task
+    # tune/ in either folder holds searches alone: the lock lies beside those of the runs.
+    results, checkpoints = task.folder.parents[1], task.checkpoints.parents[1]
+    with to_itself(results, checkpoints, f"tune/{search.name}"):
+        if fresh:
+            search.forget()
+        search.note_data()
+        _run(search, options)
+        best = search.close()
+        shutil.rmtree(task.checkpoints, ignore_errors=True)
+    return best
+
+
+def _search(options: dict[str, str], fixed: dict[str, Any]) -> Any:
     from recbole_a2d.config import build_config, refuse_unknown
+    from recbole_a2d.registry import model_class
     from recbole_a2d.tune.search import Search, search_name
     from recbole_a2d.tune.trial import Task
 
     model, dataset = options.get("model", "A2DMTL"), options["dataset"]
+    model_class(model)  # before its space: an unknown model has none
     file = find_space(options.get("space"), model)
     space = read_space(file)
     engine, algorithm = _method(options)
@@ -81,9 +99,6 @@ def _search(options: dict[str, str], fixed: dict[str, Any], *, fresh: bool) -> A
     name = search_name(model, dataset, engine, algorithm, space, config)
     folder = Path(config["results_dir"]).resolve() / "tune" / name
     checkpoints = Path(config["checkpoint_dir"]).resolve() / "tune" / name
-    if fresh:
-        for place in (folder, checkpoints):
-            shutil.rmtree(place, ignore_errors=True)
     task = Task(model, dataset, fixed, folder, checkpoints)
     return Search(task, space, engine, algorithm, trials)
 
@@ -101,12 +116,14 @@ def _method(options: dict[str, str]) -> tuple[str, str]:
     for key in ("address", "cpus", "gpus"):
         if key in options and engine != "ray":
             raise UserError(f"--{key} belongs to --engine=ray")
+    for read in (_cpus, _gpus):  # a wrong number is told now, not after the data were read
+        read(options)
     return engine, algorithm
 
 
 def _trials(options: dict[str, str], space: SearchSpace, algorithm: str) -> int:
     if algorithm != "exhaustive":
-        return int(_number(options, "trials", TRIALS))
+        return whole_number("trials", options.get("trials", str(TRIALS)), least=1)
     if "trials" in options:
         raise UserError("exhaustive tries every combination; leave --trials out")
     return sum(1 for _ in space.grid())
@@ -123,15 +140,19 @@ def _fixed(pairs: Pairs) -> dict[str, Any]:
     return fixed | {key: typed(key, value) for key, value in pairs if key not in own}
 
 
-def _number(options: dict[str, str], key: str, default: float | None) -> Any:
-    if key not in options:
-        return default
-    value = typed(key, options[key])
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < (key != "gpus"):
-        raise UserError(f"--{key}={options[key]} must be a number of at least {int(key != 'gpus')}")
-    if key != "gpus" and not isinstance(value, int):
-        raise UserError(f"--{key}={options[key]} must be a whole number")
-    return value
+def _cpus(options: dict[str, str]) -> int | None:
+    return whole_number("cpus", options["cpus"], least=1) if "cpus" in options else None
+
+
+def _gpus(options: dict[str, str]) -> float | None:
+    """A part of a GPU is enough for a trial, so this need not be a whole number."""
+    if "gpus" not in options:
+        return None
+    value = typed("gpus", options["gpus"])
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise UserError(f"--gpus: '{options['gpus']}' is not a number of at least 0")
+    return float(value)
 
 
 def _run(search: Any, options: dict[str, str]) -> None:
@@ -144,9 +165,4 @@ def _run(search: Any, options: dict[str, str]) -> None:
         return
     from recbole_a2d.tune import ray_engine
 
-    ray_engine.run(
-        search,
-        options.get("address"),
-        _number(options, "cpus", None),
-        _number(options, "gpus", None),
-    )
+    ray_engine.run(search, options.get("address"), _cpus(options), _gpus(options))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.errors import UserError
-from recbole_a2d.ray_cluster import connected
+from recbole_a2d.ray_cluster import connected, machines, resources
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import Settings
 from recbole_a2d.tune.trial import FAILED, Task, run_trial
@@ -36,39 +37,26 @@ def run(
             processors and one GPU where the cluster has GPUs.
 
     Raises:
-        UserError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached or has no room for a trial, or Ray was stopped
+            before the trials had ended.
         RuntimeError: a trial broke for another reason than its settings.
     """
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores verbose=0
+    # Ray would take Ctrl-C for the end of the search and return as if all trials had ended.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     with connected(address) as ray:
-        resources = _resources(ray.cluster_resources(), cpus, gpus)
-        logger.info("ray: %s a trial", resources)
-        _run(search, resources)
+        given = resources(machines(ray), cpus, gpus)
+        logger.info("ray: %s a trial", given)
+        _run(search, {"cpu": float(given.cpus), "gpu": given.gpus})
 
 
-def _resources(found: dict[str, float], cpus: int | None, gpus: float | None) -> dict[str, float]:
-    """Resources of a trial out of those of the cluster."""
-    all_gpus = found.get("GPU", 0.0)
-    if gpus is None:
-        gpus = 1.0 if all_gpus else 0.0
-    at_once = max(1, int(all_gpus // gpus)) if gpus else 0
-    if cpus is None:
-        cpus = max(1, int(found.get("CPU", 1) // at_once)) if at_once else 1
-    if cpus > found.get("CPU", 0) or gpus > all_gpus:
-        raise UserError(
-            f"a trial wants {cpus} CPUs and {gpus:g} GPUs, the cluster has "
-            f"{found.get('CPU', 0):g} and {all_gpus:g}; lower --cpus or --gpus"
-        )
-    return {"cpu": float(cpus), "gpu": float(gpus)}
-
-
-def _run(search: Search, resources: dict[str, float]) -> None:
+def _run(search: Search, given: dict[str, float]) -> None:
     from ray import air, tune
     from ray.tune.schedulers import ASHAScheduler
 
     metric = search.metric
     plan = [{"number": number} | settings for number, settings in enumerate(search.planned())]
-    epochs = int(search.task.config(next(iter(search.planned(1))))["epochs"])
+    epochs = most_epochs(search)
     work = tune.with_parameters(_work, task=search.task, tables=search.tables, metric=metric)
     scheduler = ASHAScheduler(
         time_attr="epoch",
@@ -79,7 +67,7 @@ def _run(search: Search, resources: dict[str, float]) -> None:
     # Ray's own notes on the trials; nothing is read from them again.
     notes = search.task.checkpoints / "ray"
     tuner = tune.Tuner(
-        tune.with_resources(work, resources),
+        tune.with_resources(work, given),
         param_space={"plan": tune.grid_search(plan)},
         tune_config=tune.TuneConfig(metric=metric, mode="max", scheduler=scheduler),
         run_config=air.RunConfig(name=search.task.folder.name, storage_path=str(notes), verbose=0),
@@ -88,6 +76,40 @@ def _run(search: Search, resources: dict[str, float]) -> None:
     broken = [str(result.error) for result in results if result.error is not None]
     if broken:
         raise RuntimeError(f"{len(broken)} trials broke, the first with: {broken[0]}")
+    left = unended(search, results)
+    if left:  # another signal, SIGUSR1, still makes Ray return early
+        raise UserError(
+            f"Ray was stopped before {len(left)} of {len(plan)} trials had ended; "
+            "the same command goes on"
+        )
+
+
+def unended(search: Search, results: Iterable[Any]) -> list[int]:
+    """Trials that neither came to their own end nor were stopped by ASHA.
+
+    Args:
+        search: with the trials' records.
+        results: what Ray's fit returned.
+    """
+    ended = {trial.number for trial in search.recorded() if trial.finished}
+    # Ray calls "terminated" also what it left early; "done" it says of the others alone.
+    told = [result.metrics for result in results if (result.metrics or {}).get("done")]
+    ended |= {metrics["config"]["plan"]["number"] for metrics in told}
+    return sorted(set(range(search.trials)) - ended)
+
+
+def most_epochs(search: Search) -> int:
+    """The largest number of epochs of any trial: what ASHA's rungs are laid out over."""
+    drawn = {repr(s["epochs"]): s["epochs"] for s in search.planned() if "epochs" in s}
+    given = [{"epochs": value} for value in drawn.values()] or [{}]
+    return max(_epochs(search.task, settings) for settings in given)
+
+
+def _epochs(task: Task, settings: Settings) -> int:
+    try:
+        return int(task.config(settings)["epochs"])
+    except UserError:
+        return 1  # its trial fails at once and says why
 
 
 def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: str) -> None:
@@ -97,8 +119,7 @@ def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: s
 
     settings: Settings = dict(config["plan"])
     number = settings.pop("number")
-    resources = session.get_trial_resources().head_cpus
-    torch.set_num_threads(max(1, int(resources)))
+    torch.set_num_threads(max(1, int(session.get_trial_resources().head_cpus)))
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
         session.report({"epoch": epoch, metric: metrics[metric]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ import yaml
 
 from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import AtomicTables, read_atomic
-from recbole_a2d.data.phases import dataset_folder
+from recbole_a2d.data.phases import dataset_folder, fingerprint
 from recbole_a2d.errors import UserError
+from recbole_a2d.finished_runs import note_data
 from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.tune.plot import write_plot
 from recbole_a2d.tune.space import SearchSpace, Settings
@@ -58,6 +60,24 @@ class Search:
         return self.task.metric
 
     @property
+    def name(self) -> str:
+        """Of :func:`search_name`: that of its folders."""
+        return self.task.folder.name
+
+    def note_data(self) -> None:
+        """Write down what the trials are made on: the data set without its test file.
+
+        Raises:
+            UserError: there are trials that were made on something else.
+        """
+        note_data(self.task.folder, fingerprint(self.tables), begun=self.task.begun)
+
+    def forget(self) -> None:
+        """Delete what an earlier search of this name left."""
+        for folder in (self.task.folder, self.task.checkpoints):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
     def seed(self) -> int:
         """Of the draws."""
         return int(self.task.config({})["seed"])
@@ -83,16 +103,21 @@ class Search:
             The best trial.
 
         Raises:
-            UserError: no trial came to a result.
+            UserError: a trial has not begun, or none came to a result.
         """
         trials = self.recorded()
+        if len(trials) < self.trials:
+            raise UserError(
+                f"{self.trials - len(trials)} of {self.trials} trials have not begun; the same "
+                "command goes on"
+            )
         for trial in trials:
             if trial.status == RUNNING:
                 trial.status = STOPPED
                 self.task.write(trial)
         best = best_trial(trials, self.metric)
         if best is None:
-            reasons = {trial.error for trial in trials if trial.error} or {"nothing ran"}
+            reasons = {trial.error for trial in trials if trial.error} or {"none has an epoch"}
             raise UserError(f"no trial came to a result: {'; '.join(sorted(reasons))}")
         self.write_best(best, trials)
         write_plot(self.task.folder / "search.html", self.title, self.space, trials, self.metric)

@@ -107,6 +107,11 @@ class Task:
         with replaced_file(path) as beside:
             beside.write_text(json.dumps(asdict(trial), indent=1) + "\n", encoding="utf-8")
 
+    @property
+    def begun(self) -> bool:
+        """Whether any trial has a record."""
+        return any(self.path(0).parent.glob("*.json"))
+
     def path(self, number: int) -> Path:
         """File of a trial's record."""
         return self.folder / "trials" / f"{number:04d}.json"

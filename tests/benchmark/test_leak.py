@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_a2d.benchmark import leak
-from recbole_a2d.benchmark.leak_table import read_label_shares
-from recbole_a2d.benchmark.runner import main
+from recbole_a2d import records
+from recbole_a2d.benchmark import engines, leak
+from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry
+from recbole_a2d.benchmark.layout import NOTHING
+from recbole_a2d.benchmark.leak_table import LENGTH, Setting, leak_table, read_label_shares
+from recbole_a2d.benchmark.runner import main, parse
+from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import build_config
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
-from recbole_a2d.records import read_records
+from recbole_a2d.records import read_record, read_records
 
 
 @pytest.fixture
@@ -135,6 +140,30 @@ def test_suite_ranks_in_both_orders(shop_data: Path, tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before, "nothing is measured or trained again"
 
 
+def test_records_of_further_orders_say_what_made_them(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run may be of another day and machine than the audit that ranks its model anew."""
+    places = {"data_path": shop_data, "results_dir": tmp_path, "checkpoint_dir": tmp_path / "saved"}
+    quick = {"refit": False, "epochs": 1, "embedding_size": 8, "graph_exclude_self": True}
+    settings = {key: str(value) for key, value in places.items()} | quick
+    cell = Cell("A2DMTL", "shop", settings | {"session_bank": "none"}, orders=("file",))
+    engines.run_cell(cell, "the run")
+    (path,) = (tmp_path / "records").glob("*-file_order.json")
+    path.unlink()
+    monkeypatch.setattr(records, "source_commit", lambda: "of the audit")
+    monkeypatch.setattr(records, "machine", lambda threads, *_: {"processor": "of the audit"})
+    assert not engines.run_cell(cell, "the run").error
+    run, order = (read_record(p) for p in (path.with_name(f"{path.stem[:-11]}.json"), path))
+    assert (run.command, run.commit != "of the audit") == ("the run", True)
+    assert order.commit == order.machine["processor"] == "of the audit"
+    first, *words = shlex.split(order.command)[1:]
+    assert first == "run_recbole_a2d.py" and words[:2] == ["benchmark", "leak"]
+    request = parse(words[1:])
+    assert (request.suite.name, request.datasets) == ("leak", ["shop"])
+    assert request.settings["epochs"] == 1 and not request.settings.keys() & LEAK_KEYS
+
+
 def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> None:
     found = []
     for share in (1.0, 0.5):
@@ -144,8 +173,58 @@ def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> No
     assert found[0] == found[1]
 
 
+def test_every_number_of_neighbours_keeps_its_shares(shop_data: Path, tmp_path: Path) -> None:
+    def measured(neighbors: int) -> Path:
+        places = {"data_path": str(shop_data), "results_dir": str(tmp_path)}
+        config = build_config("A2DMTL", "shop", overrides=places | {"bank_neighbors": neighbors})
+        return leak.write_label_shares(config)
+
+    first, second = measured(1), measured(9)
+    fingerprint = json.loads(first.read_text())["data_fingerprint"]
+    found = read_label_shares(tmp_path, "shop", fingerprint)
+    assert sorted(found) == [1, 9]
+    few, many = (found[r]["shares"]["batch_leaky"]["shuffled"] for r in (1, 9))
+    assert few < many
+    first.rename(first.with_name(f"shop-{fingerprint}.json"))  # as it was called before
+    assert read_label_shares(tmp_path, "shop", fingerprint) == found
+    before = second.stat().st_mtime_ns
+    assert not measured(1).exists() and measured(9).stat().st_mtime_ns == before
+
+
+def test_rows_stand_beside_the_shares_of_their_own_number(make_record: Any) -> None:
+    banks = ("none", "batch_leaky")
+    records = [make_record(session_bank=bank, bank_neighbors=2) for bank in banks]
+    settings = [
+        Setting(name, "batch_leaky", neighbors, {LENGTH: Entry("A2DMTL", "full", (), (record,))})
+        for name, neighbors, record in zip("ab", (2, 7), records, strict=True)
+    ]
+    shares = {r: {"batch": 100, "shares": {"batch_leaky": {"file": r / 10}}} for r in (2, 5)}
+    table = leak_table(settings, shares)
+    assert [row[-2].text for row in table.rows] == ["20.0", NOTHING]
+    assert table.notes[0].startswith("Answer near: random vectors, 2 nearest, batches of 100")
+    assert leak_table(settings, {}).notes == []
+
+
+def test_the_committed_shares_are_read() -> None:
+    results = Path(__file__).parents[2] / "results"
+    ((neighbors, content),) = read_label_shares(results, "diginetica", "d250a4da83f53c0a").items()
+    assert neighbors == 3
+    assert content["shares"]["batch_leaky"]["file"] == pytest.approx(0.77, abs=1e-3)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_measuring(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leak, "label_shares", lambda *_: pytest.fail("measured"))
+    (tmp_path / "taken").write_text("")
+    places = {"data_path": str(shop_data), "results_dir": str(tmp_path / "taken")}
+    config = build_config("A2DMTL", "shop", overrides=places)
+    with pytest.raises(UserError, match="cannot be written to .*; choose --results_dir"):
+        leak.write_label_shares(config)
+
+
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
-    assert read_label_shares(tmp_path, "shop", "1") is None
+    assert read_label_shares(tmp_path, "shop", "1") == {}
     (tmp_path / "leak").mkdir()
     (tmp_path / "leak" / "shop-1.json").write_text("{}")
     with pytest.raises(UserError, match="delete it and run again"):

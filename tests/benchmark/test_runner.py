@@ -165,6 +165,20 @@ def test_ray_runs_the_cells(shop_data: Path, tmp_path: Path) -> None:
     assert all("run_recbole_a2d.py --dataset shop" in record["command"] for record in found)
 
 
+@pytest.mark.parametrize("option", ["results_dir", "checkpoint_dir"])
+@pytest.mark.parametrize("suite", ["leak", "table2"])
+def test_places_that_cannot_be_written_to_are_told_at_the_start(
+    suite: str, option: str, shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_engine", lambda *_: pytest.fail("a cell began"))
+    monkeypatch.setattr(runner, "_measure_label_shares", lambda _: pytest.fail("measured"))
+    (tmp_path / "taken").write_text("")
+    place = tmp_path / "taken" / "in"
+    _, *rest = words(shop_data, tmp_path, f"--{option}={place}")
+    with pytest.raises(UserError, match=rf"{place}: cannot be written to .*; choose --{option}"):
+        runner.main([suite, *rest])
+
+
 def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -183,8 +197,15 @@ def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
         (["table9"], "unknown suite 'table9'; suites: table2"),
         (["table2"], "--dataset is missing"),
         (["table2", "--dataset=shop", "--seeds=one"], "'one' is not a whole number"),
+        (["table2", "--dataset=shop", "--models=,", "--plan"], "--models: ',' has an empty place"),
+        (["table2", "--dataset=shop", "--models=Pop,", "--plan"], "write A or A,B"),
+        (["smoke", "--dataset=", "--plan"], "--dataset: '' has an empty place"),
+        (["smoke", "--seeds=1,,2", "--plan"], "--seeds: '1,,2' has an empty place"),
         (["table2", "--dataset=shop", "--engine=spark"], "choose local or ray"),
         (["table2", "--dataset=shop", "--address=auto"], "--engine ray"),
+        (["table2", "--dataset=shop", "--cpus=2"], "--cpus goes with --engine ray"),
+        (["smoke", "--engine=ray", "--cpus=-1"], "'-1' is not a whole number of at least 1"),
+        (["smoke", "--engine=ray", "--cpus=0"], "'0' is not a whole number of at least 1"),
         (["table2", "--dataset=shop", "--learning_rat=1", "--plan"], "learning_rate"),
     ],
 )

@@ -32,14 +32,20 @@ def trials(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in found]
 
 
-def start_and_kill(home: Path, words: list[str]) -> dict[int, dict[str, Any]]:
-    """Start a search in a process of its own and kill it while a trial is half done."""
+def start_and_kill(
+    home: Path, words: list[str], how: signal.Signals = signal.SIGKILL
+) -> dict[int, dict[str, Any]]:
+    """Start a search in a process of its own and kill it while a trial is half done.
+
+    SIGINT goes to all its processes, as Ctrl-C does.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, *words],
         cwd=home,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(Path(recbole_a2d.__file__).parents[1])},
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -49,12 +55,13 @@ def start_and_kill(home: Path, words: list[str]) -> dict[int, dict[str, Any]]:
             break
         time.sleep(0.005)
     assert process.poll() is None, "the search must still run when it is killed"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    send = os.killpg if how == signal.SIGINT else os.kill
+    send(process.pid, how)
+    assert process.wait(60), "it ended as if it had not been stopped"
     return {record["number"]: record for record in trials(home)}
 
 
 @pytest.fixture
-def killed() -> Callable[[Path, list[str]], dict[int, dict[str, Any]]]:
+def killed() -> Callable[..., dict[int, dict[str, Any]]]:
     """Start a search, kill it; see ``start_and_kill``."""
     return start_and_kill

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recbole_a2d import convert
 from recbole_a2d.config import build_config
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.errors import UserError
@@ -192,6 +195,10 @@ def test_refused_settings_fail_a_trial_and_not_the_search(home: Path) -> None:
         (["--learning_rate=1"], "given and searched"),
         (["--learnrate=1"], "unknown key"),
         (["--cpus=2"], "--engine=ray"),
+        (["--engine=ray", "--cpus=-1"], "whole number of at least 1"),
+        (["--engine=ray", "--cpus=1.5"], "whole number of at least 1"),
+        (["--engine=ray", "--gpus=-1"], "number of at least 0"),
+        (["--engine=ray", "--gpus=.nan"], "number of at least 0"),
     ],
 )
 def test_bad_options(words: list[str], told: str, home: Path) -> None:
@@ -204,6 +211,61 @@ def test_unknown_key_in_the_space(home: Path) -> None:
     with pytest.raises(UserError, match=r"\.hyper; did you mean: learning_rate"):
         tune(space="learningrate choice [1]\n")
     assert not (home / "results").exists()
+
+
+@pytest.mark.parametrize("space", [[], ["--space=GRU4Rec"]])
+def test_an_unknown_model_is_named_before_its_space(space: list[str]) -> None:
+    with pytest.raises(UserError, match="unknown model 'GRU4Rex'; nearest: GRU4Rec"):
+        main(["--dataset=shop", "--model=GRU4Rex", *space])
+
+
+@pytest.mark.parametrize("option", ["results_dir", "checkpoint_dir"])
+def test_places_that_cannot_be_written_to_are_told_at_the_start(option: str, home: Path) -> None:
+    (home / "taken").write_text("")
+    told = rf"{home / 'taken' / 'in'}: cannot be written to \(.*\); choose --{option}"
+    with pytest.raises(UserError, match=told):
+        tune(f"--{option}={home / 'taken' / 'in'}")
+    assert not trials(home)
+
+
+def test_a_search_in_other_hands_is_refused(home: Path) -> None:
+    tune("--algo=exhaustive")
+    (folder,) = home.glob("results/tune/*")
+    before = trials(home)
+    lock = home / "saved" / ".locks" / "tune" / folder.name
+    with lock.open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=f"{folder.name}: another process is at it; wait"):
+            tune("--algo=exhaustive", "--fresh")
+    assert trials(home) == before, "nothing of theirs is forgotten"
+    tune("--algo=exhaustive", "--fresh")
+    assert [t["seconds"] for t in trials(home)] != [t["seconds"] for t in before]
+
+
+def test_trials_of_other_data_do_not_count(home: Path) -> None:
+    convert.main(["shop", "--sessions", "200", "--out", str(home / "other" / "shop")])
+    tune("--algo=random", "--trials=1")
+    before = trials(home)
+    other = f"--data_path={home / 'other'}"
+    with pytest.raises(UserError, match=r"made from other data .*; --fresh trains again"):
+        tune("--algo=random", "--trials=2", other)
+    assert trials(home) == before
+    tune("--algo=random", "--trials=2", other, "--fresh")
+    tune("--algo=random", "--trials=2", other)
+    assert len(trials(home)) == 2
+    assert trials(home)[0]["history"] != before[0]["history"]
+
+
+def test_another_test_file_is_no_other_data(home: Path, shop_data: Path) -> None:
+    folder = home / "other" / "shop"
+    shutil.copytree(shop_data / "shop", folder)
+    test = folder / "shop.test.inter"
+    test.write_text("".join(test.read_text().splitlines(keepends=True)[:-20]))
+    (folder / "shop.json").unlink()
+    tune("--algo=random", "--trials=1")
+    before = trials(home)
+    tune("--algo=random", "--trials=1", f"--data_path={folder.parent}")
+    assert trials(home) == before
 
 
 def test_best_of_equals_is_the_first() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
@@ -14,6 +13,7 @@ from recbole_a2d.benchmark.leak_table import (
     LENGTH,
     Audit,
     Setting,
+    Shares,
     audits,
     leak_table,
     shares_of,
@@ -28,7 +28,7 @@ MARKERS = (
 )
 
 
-def leak_plots(group: Group, shares: dict[str, Any] | None) -> list[Plot]:
+def leak_plots(group: Group, shares: Shares) -> list[Plot]:
     """A plot for every audit of a group; none where nothing but the default was run.
 
     Args:
@@ -38,7 +38,7 @@ def leak_plots(group: Group, shares: dict[str, Any] | None) -> list[Plot]:
     return [_plot(group, audit, shares) for audit in audits(group)]
 
 
-def _plot(group: Group, audit: Audit, shares: dict[str, Any] | None) -> Plot:
+def _plot(group: Group, audit: Audit, shares: Shares) -> Plot:
     settings = audit.settings
     figure = make_subplots(
         rows=1,
@@ -123,10 +123,10 @@ def _claim(figure: graph.Figure, dataset: str, metric: str, column: int) -> None
 
 
 def _shares(
-    figure: graph.Figure, settings: list[Setting], names: list[str], shares: dict[str, Any] | None
+    figure: graph.Figure, settings: list[Setting], names: list[str], shares: Shares
 ) -> None:
     for place, (order, _, shade, _) in enumerate(MARKERS[:2]):
-        values = [100 * shares_of(shares, setting.bank)[place] for setting in settings]
+        values = [100 * shares_of(shares, setting)[place] for setting in settings]
         figure.add_bar(
             x=values,
             y=names,

@@ -147,11 +147,9 @@ def test_leak_audit_lays_orders_side_by_side(make_record: Any) -> None:
     ]
     names = [record.run for record in records]
     assert len(set(names)) == 4
-    shares = {
-        "neighbors": 3,
-        "batch": 100,
-        "shares": {"batch_leaky": {"file": 0.77, "shuffled": 0.3}, "train": {"any": 0.24}},
-    }
+    measured = {"batch_leaky": {"file": 0.77, "shuffled": 0.3}, "train": {"any": 0.24}}
+    other = {"batch_leaky": {"file": 0.9, "shuffled": 0.9}}
+    shares = {3: {"batch": 100, "shares": measured}, 5: {"batch": 100, "shares": other}}
     (plot,) = leak_plots(comparable(records)[0], shares)
     first, leaky = plot.numbers.rows
     assert [first[0].text, leaky[0].text] == ["as in results", "session_bank: batch_leaky"]
