@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_a2d.data import safe_write
+from recbole_a2d import safe_write
 from recbole_a2d.data.atomic import read_atomic, write_atomic
 from recbole_a2d.data.tables import SPLITS, ConvertedLog, SessionTables
 from recbole_a2d.errors import UserError
