@@ -1,6 +1,7 @@
 # Everything runs in a virtual environment of its own, made on first use.
 PYTHON ?= python3
 VENV   ?= .venv
+TORCH  ?= $$(grep '^torch==' constraints.txt)
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
@@ -12,12 +13,12 @@ help:
 	@echo "make bench  speed against the floor and against stock RecBole, side by side"
 	@echo "make lint   ruff and mypy"
 
-# torch first and by its exact version. Where its default build brings gigabytes of GPU libraries,
-# TORCH_PIP="--index-url URL" names the index of PyTorch's builds for processors.
+# torch first and by its exact version: its default build may bring gigabytes of GPU libraries,
+# and TORCH=FILE takes another build of that version.
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=23'
-	$(BIN)/pip install --quiet $(TORCH_PIP) $$(grep '^torch==' constraints.txt)
+	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
