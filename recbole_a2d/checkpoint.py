@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from recbole_a2d.array_file import DAMAGED
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.safe_write import replaced_file
 
@@ -44,19 +44,8 @@ def load_checkpoint(path: Path, advice: str = ADVICE) -> tuple[dict[str, Any], d
         if content["format"] != FORMAT:
             raise UserError(f"{path}: checkpoint format {content['format']}; upgrade recbole_a2d")
         return content["tensors"], json.loads(content["facts"])
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        AssertionError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:  # what torch's reader says of a damaged file, depending on the damage
+    # What torch's reader says of a damaged file depends on the damage.
+    except (*DAMAGED, IndexError, AttributeError, AssertionError) as error:
         raise _unreadable(path, error, advice) from error
     except pickle.UnpicklingError as error:
         raise _unreadable(path, error, advice) from error

@@ -139,7 +139,7 @@ def write_label_shares(config: Any) -> Path:
     """
     whole = {key: config[key] for key in ("dataset", "MAX_ITEM_LIST_LENGTH")}
     data = ExperimentData(read_atomic(dataset_folder(config)), whole | {"train_fraction": 1.0})
-    results, neighbors = Path(config["results_dir"]), int(config["bank_neighbors"])
+    results, neighbors = Path(config["results_dir"]), config["bank_neighbors"]
     name = str(config["dataset"]), data.fingerprint()
     path = shares_path(results, *name, neighbors)
     if neighbors in read_label_shares(results, *name):
