@@ -107,12 +107,16 @@ def cycle_dataset(items: int = 20, categories: int = 5, sessions: int = 200) -> 
     return TinyDataset(both, both.slice(0, 20), items + 1, categories + 1)
 
 
-def ring_dataset(categories: int = 5, items: int = 20) -> SessionDataset:
+def ring_dataset(
+    categories: int = 5, items: int = 20, *, first_twice: bool = False
+) -> SessionDataset:
     """The same walks as a real data set; item ids are places on the ring + 1."""
     random = np.random.default_rng(0)
     walks = [
         (random.integers(items) + np.arange(random.integers(2, 7))) % items for _ in range(200)
     ]
+    if first_twice:
+        walks = [np.insert(walk, 0, walk[0]) for walk in walks]
     # The first session shows every item in order, so that ids follow the ring.
     sessions = Sessions.from_lists([list(range(items)), *walks])
     return SessionDataset.from_codes(

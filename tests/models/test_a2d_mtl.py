@@ -65,20 +65,20 @@ def test_every_switch_runs(
 
 
 DEFAULTS = read_model_yaml("A2DMTL") | {"mix_own_items": False}
-BESIDE: dict[str, dict[str, Any]] = {
-    "memory_learns": {"memory": "both"},
-    "bank_neighbors": {"session_bank": "train"},
-}
+BESIDE: dict[str, dict[str, Any]] = {"memory_learns": {"memory": "both"}}
 """What a switch needs to have anything to do."""
 
 
 @pytest.mark.parametrize(
     ("key", "value"), [pair for pair in EVERY_SWITCH if DEFAULTS[pair[0]] != pair[1]]
 )
-def test_every_switch_differs(key: str, value: Any, build: Any, checks: Any) -> None:
+def test_every_switch_differs(
+    key: str, value: Any, build: Any, ring_data: Any, checks: Any
+) -> None:
     """With the same weights, wherever both have them, a step's loss or gradient is another one."""
     beside = {"mix_own_items": False} | BESIDE.get(key, {})
-    plain, switched = (build(_with_repeats(), **beside | change) for change in ({}, {key: value}))
+    data = ring_data(first_twice=True)
+    plain, switched = (build(data, **beside | change) for change in ({}, {key: value}))
     _copy_weights(plain, switched)
     found = []
     for model in (plain, switched):
@@ -86,16 +86,6 @@ def test_every_switch_differs(key: str, value: Any, build: Any, checks: Any) -> 
         gradients = checks.gradients(model)
         found.append(torch.cat([gradients[n].flatten() for n in sorted(gradients)]))
     assert len(found[0]) != len(found[1]) or not torch.allclose(*found, rtol=1e-3)
-
-
-def _with_repeats() -> SessionDataset:
-    """Walks on a ring of 20 items that click some items twice in a row."""
-    random = np.random.default_rng(0)
-    walks = [np.repeat((random.integers(20) + np.arange(4)) % 20, [1, 2, 1, 1]) for _ in range(100)]
-    sessions = Sessions.from_lists([list(range(20)), *walks])
-    tokens = np.array([f"item-{number}" for number in range(20)], dtype=object)
-    names = np.array(list("abcde"), dtype=object)
-    return SessionDataset.from_codes("ring", sessions, sessions, tokens, np.arange(20) % 5, names)
 
 
 def _copy_weights(source: A2DMTL, target: A2DMTL) -> None:
