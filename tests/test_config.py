@@ -117,6 +117,24 @@ def test_preset_cpu_trains_all_alike_and_original_as_published() -> None:
     assert (0.1, 3, 1e-5, 100, 20, 3) in training("original"), "GCE-GNN"
 
 
+@pytest.mark.parametrize(
+    ("model", "published"),
+    [
+        ("NARM", {"lr_decay": 1.0, "weight_decay": 0.0, "epochs": 30, "stopping_step": 30}),
+        ("STAMP", {"lr_decay": 1.0, "weight_decay": 0.0, "epochs": 10, "learning_rate": 0.003}),
+        ("MTD", {"lr_step": 30, "weight_decay": 1e-6, "epochs": 30, "stopping_step": 30}),
+        ("GCSAN", {"lr_decay": 0.1, "weight_decay": 0.0, "train_batch_size": 100}),
+        ("GRU4Rec", {"lr_decay": 1.0, "weight_decay": 0.0}),
+        ("SASRec", {"lr_decay": 1.0, "weight_decay": 0.0, "train_batch_size": 128}),
+    ],
+)
+def test_preset_original_knows_nothing_of_other_models(
+    model: str, published: dict[str, Any]
+) -> None:
+    config = build_config(model, "shop", overrides={"preset": "original"})
+    assert {key: config[key] for key in published} == published
+
+
 def test_every_variant_only_sets_keys_of_the_model() -> None:
     known = read_yaml(properties_folder() / "model/A2DMTL.yaml")
     for name in choices("variant"):
