@@ -52,7 +52,9 @@ class OrderedLoader(PrefixLoader):
     for a model whose scores do not depend on the batch all three are the same.
     """
 
-    def __init__(self, rows: PrefixRows, order: str, batch_size: int = BATCH, seed: int = 0):
+    def __init__(
+        self, rows: PrefixRows, order: str, batch_size: int = BATCH, seed: int = 0
+    ) -> None:
         super().__init__(rows, batch_size, shuffle=False, seed=seed)
         if order not in ORDERS:
             raise ValueError(f"order '{order}' is unknown: {' or '.join(ORDERS)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -110,12 +110,12 @@ class Relation(NamedTuple):
     """Edges of one kind that enter the units of a level.
 
     Attributes:
-        attention: the :class:`EdgeAttention` of this kind of edge.
+        attention: of this kind of edge.
         sources: vectors that the edges come from, ``[N, D]``.
         edges: sources and targets, ``[E]`` each.
     """
 
-    attention: Any
+    attention: EdgeAttention
     sources: Tensor
     edges: Edges
 
@@ -126,7 +126,7 @@ def receive(targets: Tensor, relations: list[Relation]) -> Tensor:
     One product for all relations: what shares a module is added up before, the sums stand side
     by side and the weights below one another.
     """
-    sums: dict[Any, Tensor] = {}
+    sums: dict[EdgeAttention, Tensor] = {}
     residuals = []
     for attention, sources, edges in relations:
         arrived, dropped = attention(sources, targets, edges)
@@ -183,9 +183,10 @@ class UnitGraphLayer(nn.Module):
         relations: list[list[Relation]],
     ) -> None:
         """Add to each level's relations those of one direction."""
-        items, between = vectors[0], attention[-1]
+        kinds = cast("list[EdgeAttention]", list(attention))
+        items, between = vectors[0], kinds[-1]
         for place, (units, level) in enumerate(zip(vectors, levels, strict=True)):
-            relations[place].append(Relation(attention[place], units, level.following))
+            relations[place].append(Relation(kinds[place], units, level.following))
             if place > 0:
                 relations[place].append(Relation(between, items, level.from_item))
                 relations[0].append(Relation(between, units, level.to_item))

@@ -126,7 +126,11 @@ class MirrorReadout(nn.Module):
         self.gate = nn.Linear(2 * dim, dim) if last_click_weight > 0 else None
 
     def forward(self, nodes: Tensor, mirror: Tensor, mask: Tensor) -> Tensor:
-        """Shapes: nodes (the first is the last click), mirror ``[B, S, D]`` -> ``[B, D]``."""
+        """Session vectors.
+
+        Shapes: nodes (the first is the last click), mirror ``[B, S, D]``, mask ``[B, S]`` (True
+        on nodes) -> ``[B, D]``.
+        """
         last = nodes[:, 0]
         placed = nodes + self.position.weight[: nodes.shape[1]].to(nodes.dtype)
         hidden = self.node(placed) + self.mirror(mirror) + self.last(last).unsqueeze(1)

@@ -111,6 +111,20 @@ class FeedForward(nn.Module):
         return out
 
 
+def run_blocks(
+    attentions: nn.ModuleList, feed_forwards: nn.ModuleList, vectors: Tensor, allowed: Tensor
+) -> Tensor:
+    """Through transformer blocks, one after the other.
+
+    Args:
+        attentions, feed_forwards: the two halves of each block.
+        vectors, allowed: as :class:`SelfAttention` has them, ``[B, T, D]``.
+    """
+    for attention, feed_forward in zip(attentions, feed_forwards, strict=True):
+        vectors = feed_forward(attention(vectors, allowed))
+    return vectors
+
+
 def readable(mask: Tensor, *, causal: bool) -> Tensor:
     """Which keys each place may read: no pads and, if causal, nothing later.
 

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from recbole.data.interaction import Interaction
-from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor, nn
 
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.graphs import own_transition_counts
+from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
@@ -34,10 +34,11 @@ from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.a2d import parts
 from recbole_a2d.models.a2d.ranking import BatchScorer, Encoded
 from recbole_a2d.models.a2d.switches import check_switches
+from recbole_a2d.models.full_ranking import ScoresAllItems
 from recbole_a2d.scoring import Scorer
 
 
-class A2DMTL(SequentialRecommender):
+class A2DMTL(ScoresAllItems):
     """The model, with a switch for every open reading.
 
     Config keys: see ``properties/model/A2DMTL.yaml``; variants: ``properties/variant/``.
@@ -146,29 +147,41 @@ class A2DMTL(SequentialRecommender):
             view = self.category(categories, self.category_of_item[prefixes], lengths, mask)
         clicks = self.dropout(self._encode_clicks(interaction, table))
         values = self._values(prefixes, clicks, table, view)
-        read = None
         if self.reader is None:
-            session = masked_mean(values, mask)
+            read, summary = None, masked_mean(values, mask)
         else:
             mean = None if view is None else view.mean
             read = self.reader(clicks, values, lengths, mask, mean, inspect=inspect)
-            session = read.session
-        session, of_categories = session.tensor_split([self.dim], dim=1)
+            summary = read.session
+        session, of_categories = summary.tensor_split([self.dim], dim=1)
         if self.with_last is not None:
             session = self.with_last(torch.cat([session, last_click(clicks, lengths)], dim=1))
         if self.bank is not None:
             met = self.dropout(table.rows(prefixes)) if self._bank_without_graph else clicks
             session = session + self._neighbors(interaction, masked_mean(met, mask))
+        mixed, memory = self._beside(prefixes, lengths, mask, clicks, session, view)
+        if of_categories.shape[1]:
+            session = torch.cat([session, of_categories], dim=1)
+        return Encoded(session, view, read, mask, mixed, memory)
+
+    def _beside(
+        self,
+        prefixes: Tensor,
+        lengths: Tensor,
+        mask: Tensor,
+        clicks: Tensor,
+        session: Tensor,
+        view: CategoryView | None,
+    ) -> tuple[Mixed | None, Tensor | None]:
+        """Weights of what stands beside the softmax: the other answers, and the memory."""
         states = (session,) if view is None else (session, view.state)
-        mixed = None
+        mixed = memory = None
         if self.answers is not None:
             of_click = (clicks,) if view is None else (clicks, view.of_click)
             mixed = self.answers.mixture(prefixes, lengths, mask, of_click, states)
-        memory = None
         if self.memory is not None and (self._memory_learns or not self.training):
             memory = self.memory.log_shares(*states, last_click(clicks, lengths))
-        session = torch.cat([session, of_categories], dim=1)
-        return Encoded(session, view, read, mask, mixed, memory)
+        return mixed, memory
 
     def _encode_clicks(self, interaction: Interaction, table: ItemVectors) -> Tensor:
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]

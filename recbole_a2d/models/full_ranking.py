@@ -15,7 +15,16 @@ from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.scoring import Scorer
 
 
-class FullRanking(SequentialRecommender):
+class ScoresAllItems(SequentialRecommender):
+    """RecBole's ``predict`` for a model whose ``full_sort_predict`` gives ``[B, n_items]``."""
+
+    def predict(self, interaction: Interaction) -> Tensor:
+        """Score of the item named in each row, ``[B]``."""
+        scores = self.full_sort_predict(interaction)
+        return scores.gather(1, interaction[self.ITEM_ID].unsqueeze(1)).squeeze(1)
+
+
+class FullRanking(ScoresAllItems):
     """Softmax loss and full ranking over items 1 to N; the pad is neither class nor candidate.
 
     A model gives ``forward(item_seq, item_seq_len) -> [B, D]``, the session vectors, and
@@ -58,11 +67,6 @@ class FullRanking(SequentialRecommender):
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, ``[B, n_items]``; column 0 is the pad's and means nothing."""
         return self.scorer(interaction)(slice(None))
-
-    def predict(self, interaction: Interaction) -> Tensor:
-        """Score of the item named in each row, ``[B]``."""
-        scores = self.full_sort_predict(interaction)
-        return scores.gather(1, interaction[self.ITEM_ID].unsqueeze(1)).squeeze(1)
 
     def zero_pad_row(self) -> None:
         """Make the pad's vector zero; ``padding_idx`` and the loss keep it so."""

@@ -18,7 +18,7 @@ from recbole_a2d.layers.intent_softmax import intent_scores, intent_softmax_loss
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.level_pooling import last_clicks
 from recbole_a2d.layers.masking import masked_mean, prefix_mask
-from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable
+from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable, run_blocks
 from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.full_ranking import FullRanking, one_of, whole_number
 from recbole_a2d.models.heads import dividing_heads
@@ -76,8 +76,7 @@ class MiaSRec(FullRanking):
         items, inputs = self._inputs(item_seq, item_seq_len, mask)
         hidden = self._placed(items, inputs)
         allowed = readable(mask, causal=False)
-        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            hidden = feed_forward(attention(hidden, allowed))
+        hidden = run_blocks(self.attentions, self.feed_forwards, hidden, allowed)
         intents = self.highway(inputs, hidden).float()
         return F.normalize(intents, dim=-1), self.selection(intents, mask)
 

@@ -20,7 +20,7 @@ from recbole_a2d.layers.graph_infomax import (
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.layers.masking import position_from_end, prefix_mask
 from recbole_a2d.layers.recency_readout import RecencyReadout
-from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable
+from recbole_a2d.layers.self_attention import FeedForward, SelfAttention, readable, run_blocks
 from recbole_a2d.models.full_ranking import FullRanking, one_of, whole_number
 from recbole_a2d.models.heads import dividing_heads
 
@@ -91,8 +91,7 @@ class MTD(FullRanking):
         steps_back = steps_back.masked_fill(steps_back > self.max_position, 0)
         clicks = self.dropout(self.item_embedding(item_seq) + self.position(steps_back))
         allowed = readable(prefix_mask(item_seq_len, width), causal=True)
-        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
-            clicks = feed_forward(attention(clicks, allowed))
+        clicks = run_blocks(self.attentions, self.feed_forwards, clicks, allowed)
         vectors: Tensor = self.dropout(self.readout(clicks, item_seq_len))
         return vectors
 

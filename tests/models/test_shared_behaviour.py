@@ -74,8 +74,7 @@ def test_longest_prefix(name: str, small: Any, checks: Any) -> None:
     checks.reads_longest_prefix(small(name))
 
 
-# A2D-MTL ranks all items at once and nothing less
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "A2DMTL"])
+@EVERY_MODEL
 def test_predict_is_a_column_of_the_ranking(name: str, small: Any, tiny_batch: Any) -> None:
     model, batch = small(name).eval(), tiny_batch([[3, 4], [7]], targets=[5, 2])
     with torch.no_grad():

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
-from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
 
 from recbole_a2d.errors import UserError
-from recbole_a2d.models.full_ranking import one_of, whole_number
+from recbole_a2d.models.full_ranking import ScoresAllItems, one_of, whole_number
 from recbole_a2d.models.neighbours import similarity
 from recbole_a2d.models.neighbours.base import Scorer
 from recbole_a2d.models.neighbours.popularity import PopularityScorer, SessionPopularityScorer
@@ -20,7 +19,7 @@ from recbole_a2d.models.neighbours.session_knn import SessionKNN
 from recbole_a2d.models.neighbours.stored_scorer import StoredScorer
 
 
-class CountingRecommender(SequentialRecommender):
+class CountingRecommender(ScoresAllItems):
     """A scorer behind RecBole's interface; its saved state is the training sessions."""
 
     trainable = False
@@ -39,11 +38,6 @@ class CountingRecommender(SequentialRecommender):
         prefixes, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         scores = self.stored.scorer.scores(prefixes.cpu().numpy(), lengths.cpu().numpy())
         return torch.from_numpy(scores).to(prefixes.device)
-
-    def predict(self, interaction: Interaction) -> Tensor:
-        """Score of the item named in each row, ``[B]``."""
-        scores = self.full_sort_predict(interaction)
-        return scores.gather(1, interaction[self.ITEM_ID].unsqueeze(1)).squeeze(1)
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Refuse: there is no loss."""
