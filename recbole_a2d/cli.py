@@ -104,7 +104,10 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
 
 def _stopped(words: list[str]) -> str:
     """What to say of a command that was stopped by hand."""
-    if _split(words)[0] in GO_ON:
+    name, options = _split(words)
+    if name in GO_ON and "--fresh" in options:
+        return "stopped; given without --fresh it goes on from the last finished epoch"
+    if name in GO_ON:
         return "stopped; the same command goes on from the last finished epoch"
     return "interrupted"
 

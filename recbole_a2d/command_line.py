@@ -29,7 +29,7 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
     """Key and value of every option, in order; a flag's value is ``true``.
 
     Raises:
-        UserError: a word that belongs to no option, or an option without a value.
+        UserError: a word that belongs to no option, an option without a value, a flag with one.
     """
     pairs: Pairs = []
     rest = list(arguments)
@@ -38,7 +38,11 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
         if not word.startswith("--") or len(word) == 2:
             raise UserError(f"cannot place '{word}'; options look like --key=value or --key value")
         key, equals, value = word[2:].partition("=")
-        if not equals and key in flags:
+        if key in flags:
+            if equals:
+                raise UserError(
+                    f"--{key} takes no value: leave '={value}' out, or the whole option"
+                )
             value = "true"
         elif not equals:
             if not rest or rest[0].startswith("--"):

@@ -30,7 +30,9 @@ SECTIONS = ("per_dataset", "per_preset")
 IN_USE = frozenset({"gpu_id", "use_gpu"})
 """Keys of RecBole's that no yaml file of ours has and that do something here."""
 
-NOT_A_SETTING = frozenset({"device", "data_path", "show_progress", "checkpoint_dir", "results_dir"})
+NOT_A_SETTING = frozenset(
+    {"device", "data_path", "show_progress", "checkpoint_dir", "results_dir"} | IN_USE
+)
 """Keys that change where and how a run works, not what it computes."""
 
 

@@ -29,7 +29,7 @@ from recbole_a2d.lock import to_itself
 from recbole_a2d.process import prepare_process
 from recbole_a2d.registry import model_class, require_categories
 from recbole_a2d.run_names import new_name, standing_name
-from recbole_a2d.saved_run import FINAL, write_saved_run
+from recbole_a2d.saved_run import FACTS, FINAL, write_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
 IntArray = NDArray[np.int64]
@@ -60,24 +60,44 @@ def run_experiment(
             written to, the data set is missing or damaged, does not fit the model, or is not that
             of an earlier run with these settings.
     """
-    name = new_name(config, model) if fresh else standing_name(config, model)
+    name = _name(config, model, fresh)
     results, folder = Path(config["results_dir"]), Path(config["checkpoint_dir"]) / name
-    finished = None if fresh else finished_record(config, name)
-    complaint = f"{results} must be one folder that all of them see"
-    distributed.same_everywhere(finished is not None, complaint)
+    finished = None if fresh else _finished(config, name)
     if finished is not None:
-        logger.info("%s is finished already; --fresh runs it again", name)
         return finished
     experiment = Experiment(config, model, name, folder, command)
     with _claim(results, folder):
         if fresh:
             _forget(folder)
+        # Another process may have ended the run since it was looked for.
+        finished = None if fresh else _finished(config, name)
+        if finished is not None:
+            return finished
+        _unmark(folder)
         record, ranks = experiment.run()
         if distributed.is_first():
             records.write_record(results, record, ranks)
             for state in cut_off(folder):
                 state.unlink()
     logger.info("record: %s", records.record_path(results, name))
+    return record
+
+
+def _name(config: Any, model: str, fresh: bool) -> str:
+    """Name of the run; one that is cut off goes on under its own, whatever older record stands."""
+    name = new_name(config, model)
+    waits = bool(cut_off(Path(config["checkpoint_dir"]) / name))
+    return name if fresh or waits else standing_name(config, model)
+
+
+def _finished(config: Any, name: str) -> records.Record | None:
+    """The record of a run that has ended."""
+    distributed.wait_for_all()
+    record = finished_record(config, name)
+    complaint = f"{config['results_dir']} must be one folder that all of them see"
+    distributed.same_everywhere(record is not None, complaint)
+    if record is not None:
+        logger.info("%s is finished already; --fresh runs it again", name)
     return record
 
 
@@ -95,6 +115,12 @@ def _forget(folder: Path) -> None:
     if distributed.is_first():
         shutil.rmtree(folder, ignore_errors=True)
     distributed.wait_for_all()
+
+
+def _unmark(folder: Path) -> None:
+    """What an earlier training left as a whole run is none while its files are written anew."""
+    if distributed.is_first():
+        (folder / FINAL / FACTS).unlink(missing_ok=True)
 
 
 def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:

@@ -11,7 +11,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_a2d.data.sessions import IntArray
-from recbole_a2d.evaluation.ranks import target_ranks
+from recbole_a2d.experiment import longest_prefix
 from recbole_a2d.explain_neighbors import nearest_by_shared_items, nearest_by_vectors
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.models.a2d_mtl import A2DMTL
@@ -110,7 +110,8 @@ def explain(
     answer = recommender.recommend([session], k, exclude_seen)[0]
     dataset = recommender.dataset
     coded = recommender.code([session]).items[:-1]
-    used = (coded > 0) & (np.arange(len(coded)) >= len(coded) - dataset.max_length)
+    longest = longest_prefix(recommender.model, dataset)
+    used = (coded > 0) & (np.arange(len(coded)) >= len(coded) - longest)
     known = coded[used]
     inside, nearness = _Inside(), ""
     sessions: list[NearSession] = []
@@ -119,10 +120,11 @@ def explain(
         sessions, nearness = _near(recommender, known, near)
     else:
         inside.notes.append("No click is known to this run: the list is what sells best.")
+    ranks = _ranks_without(recommender, known, answer, exclude_seen)
     return Explanation(
         run=recommender.run.name,
         model=title(recommender.run.model),
-        clicks=_clicks(recommender, session, coded, used, inside, answer),
+        clicks=_clicks(recommender, session, coded, used, inside, ranks),
         answer=answer,
         answer_categories=[_category(recommender, item) for item in answer.items],
         categories=inside.categories,
@@ -139,12 +141,11 @@ def _clicks(
     coded: IntArray,
     used: Any,
     inside: _Inside,
-    answer: Recommendation,
+    ranks: list[int | None],
 ) -> list[ExplainedClick]:
     known = coded[used]
     nothing: list[float | None] = [None] * len(known)
     weights = inside.weights or nothing
-    ranks = _ranks_without(recommender, known, answer)
     place = np.cumsum(used) - 1
     return [
         ExplainedClick(
@@ -159,17 +160,17 @@ def _clicks(
 
 
 def _ranks_without(
-    recommender: Recommender, known: IntArray, answer: Recommendation
+    recommender: Recommender, known: IntArray, answer: Recommendation, exclude_seen: bool
 ) -> list[int | None]:
     """Place of the first recommendation after leaving out each click in turn."""
     if len(known) < 2 or not answer.items:
         return [None] * len(known)
     first = recommender.id_of_token[answer.items[0]]
     names = recommender.dataset.item_tokens
-    others = [names[np.delete(known, at)].tolist() for at in range(len(known))]
-    batch = recommender.rows(recommender.code(others)).batch(np.arange(len(others)))
-    scores = recommender.scores(batch)
-    return list(target_ranks(scores, torch.full((len(others),), first).to(scores.device)).tolist())
+    left = [np.delete(known, at) for at in range(len(known))]
+    coded = recommender.code([names[items].tolist() for items in left])
+    scores = recommender.scores(recommender.rows(coded).batch(np.arange(len(left))))
+    return list(recommender.places(scores, first, left if exclude_seen else None))
 
 
 @torch.no_grad()

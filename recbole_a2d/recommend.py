@@ -111,6 +111,9 @@ def _built(run: SavedRun) -> tuple[SessionConfig, Any]:
     """Settings and model of a run; whatever damaged settings lead to is their fault."""
     try:
         config = run.config()
+        rows = config["eval_batch_size"]
+        if type(rows) is not int or rows < 1:
+            raise ValueError(f"eval_batch_size is {rows!r}, no whole number of at least 1")
         return config, build_model(config, run.model, run.dataset)
     except (UserError, *DAMAGE) as error:
         raise UserError(
@@ -189,7 +192,7 @@ class Recommender:
         unknown = self._unknown(sessions, coded)
         request = _Request(k, coded if exclude_seen else None, unknown)
         rows = self.rows(coded)
-        loader = PrefixLoader(rows, int(self.config["eval_batch_size"]), shuffle=False)
+        loader = PrefixLoader(rows, self.config["eval_batch_size"], shuffle=False)
         quiet = None if len(rows) >= SHOW_PROGRESS_FROM else True
         with _threads_for(len(rows) * self.dataset.n_items):
             for batch in tqdm(loader, desc="recommend", leave=False, disable=quiet):
@@ -221,6 +224,21 @@ class Recommender:
                 names, numbers = names[:left], numbers[:left]
             unknown = request.unknown.get(row) or []
             request.answers[row] = Recommendation(names, numbers, unknown)
+
+    def places(self, scores: Tensor, item: int, seen: Sequence[IntArray] | None) -> list[int]:
+        """Place of an item in the lists that are made of some scores, from 1.
+
+        Args:
+            scores: of :meth:`scores`, overwritten; ``[B, n_items]``.
+            item: its number.
+            seen: items left out of each list, ``B`` arrays; None: none are.
+        """
+        for row, left_out in enumerate(seen or ()):
+            scores[row, torch.from_numpy(left_out[left_out != item]).to(self.device)] = -torch.inf
+        own, place = scores[:, item : item + 1], self._order.place
+        before = (scores > own) | ((scores == own) & (place < place[item]))
+        before[:, 0] = False
+        return [int(number) + 1 for number in before.sum(1)]
 
     @torch.no_grad()
     def scores(self, batch: Any) -> Tensor:

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
         )
     recommender = Recommender.load(args.run)
     answers = recommender.recommend(sessions, args.k, args.exclude_seen)
-    _check_known(args, recommender, answers)
+    _check_known(args, recommender, sessions)
     found = _explained(args, recommender, sessions)
     for note in notes(sessions, answers):
         print(note, file=sys.stderr)
@@ -128,6 +128,8 @@ def _check_options(args: Namespace) -> None:
     for option, path in (("--out", args.out), ("--explain", args.explain)):
         if path is not None:
             _check_place(option, path)
+    if args.out and args.explain and args.out.absolute() == args.explain.absolute():
+        raise UserError(f"--out and --explain are both {args.out}; give them different files")
 
 
 def _check_place(option: str, path: Path) -> None:
@@ -152,18 +154,18 @@ def _sessions(args: Namespace) -> list[list[str]]:
 
 
 def _check_known(
-    args: Namespace, recommender: Recommender, answers: Sequence[Recommendation]
+    args: Namespace, recommender: Recommender, sessions: Sequence[Sequence[str]]
 ) -> None:
     """Refuse an input that is evidently not of this run, or not taken apart as it was meant."""
-    if not all(answer.popular for answer in answers):
+    first = next((words[0] for words in sessions if words), None)
+    if any(word in recommender.id_of_token for words in sessions for word in words):
         return
-    unknown = next((answer.unknown[0] for answer in answers if answer.unknown), None)
-    if unknown is None:
+    if first is None:
         raise UserError(f"{_source(args)}: holds no click; write one session a line")
     known = recommender.dataset.item_tokens[recommender.by_popularity[0]]
     raise UserError(
         f"{_source(args)}: this run knows none of the clicks, the first of which is "
-        f"{unknown[:50]!r}; its ids look like {known!r}: say with --delimiter what stands between "
+        f"{first[:50]!r}; its ids look like {known!r}: say with --delimiter what stands between "
         "ids, or with --run which run they are of"
     )
 

@@ -171,7 +171,11 @@ def source_commit() -> str:
     try:
         commit = _git(here, "rev-parse", "--short=12", "HEAD")
         changed = _git(here, "status", "--porcelain", "--", str(here))
-    except (OSError, subprocess.CalledProcessError):
+        # A package installed below another project's checkout is none of its files.
+        ours = _git(here, "ls-files", "--", Path(__file__).name)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    if not ours:
         return ""
     return commit + ("+" if changed else "")
 

@@ -39,9 +39,15 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 def replaced_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which then takes the place of ``path`` in one step.
 
-    Missing folders are made. The path is the process's own: of several that write the file at
-    once, the last one wins.
+    Missing folders are made. A link to a file stays, and the file is replaced. The path given is
+    the process's own: of several that write the file at once, the last one wins.
+
+    Raises:
+        UserError: ``path`` is a folder, a device or a pipe.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no ordinary file; name another to write to")
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)  # a link left there would lead the writing elsewhere

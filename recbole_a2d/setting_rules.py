@@ -18,6 +18,8 @@ from recbole_a2d.precision import CHOICES
 
 _TOLD = re.compile(r"^(\w+):[^#]*#\s*\((\w+)\)", re.MULTILINE)
 """``key: value  # (kind) meaning``, a line of ``properties/``."""
+_GPUS = re.compile(r"(\d+(,\d+)*)?")
+"""A ``gpu_id``."""
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
@@ -53,13 +55,15 @@ class Bounds:
         return f"{low} and {'below' if self.open_high else 'at most'} {self.high:g}"
 
 
+LARGEST = 2**31 - 1
+"""Of sizes and counts."""
 _DROPOUT = Bounds(0, 1, open_high=True)
 _ANY = Bounds()
 _BOUNDED = {
-    Bounds(1): "epochs stopping_step train_batch_size eval_batch_size embedding_size hidden_size "
-    "MAX_ITEM_LIST_LENGTH graph_score_size mixture_size item_neighbors bank_neighbors",
-    Bounds(0): "stopping_min_steps lr_step weight_decay train_candidates category_layers "
-    "category_weight contrast_weight graph_weight reg_weight recency",
+    Bounds(1, LARGEST): "epochs stopping_step train_batch_size eval_batch_size embedding_size "
+    "hidden_size MAX_ITEM_LIST_LENGTH graph_score_size mixture_size item_neighbors bank_neighbors",
+    Bounds(0, LARGEST): "stopping_min_steps lr_step train_candidates category_layers",
+    Bounds(0): "weight_decay category_weight contrast_weight graph_weight reg_weight recency",
     Bounds(0, open_low=True): "learning_rate lr_decay score_scale temperature contrast_temperature "
     "pool_power",
     Bounds(0, 1, open_low=True): "train_fraction",
@@ -72,6 +76,7 @@ BOUNDS = {key: bounds for bounds, keys in _BOUNDED.items() for key in keys.split
 FIXED = (
     *("metrics", "eval_args", "repeatable", "loss_type"),
     *("load_col", "train_neg_sample_args", "worker"),
+    *("USER_ID_FIELD", "ITEM_ID_FIELD", "ITEM_LIST_LENGTH_FIELD", "LIST_SUFFIX"),
 )
 """Settings of RecBole's that stand in ``overall.yaml`` for its own code; nothing else works."""
 WORDS = {
@@ -127,6 +132,7 @@ def check_settings(
         if settings[key] not in words:
             raise UserError(_refusal(key, settings[key], f"one of: {', '.join(words)}"))
     _check_clipping(settings.get("clip_grad_norm"))
+    _check_gpus(settings)
     _check_metrics(settings["topk"], str(settings["valid_metric"]), settings["metrics"])
 
 
@@ -146,8 +152,28 @@ def _bounds(key: str) -> Bounds:
 
 
 def _check_clipping(value: Any) -> None:
-    if value is not None and not ("max_norm" in value and value.keys() <= CLIPPING):
-        raise UserError(_refusal("clip_grad_norm", value, "a mapping like {max_norm: 5}"))
+    if value is None:
+        return
+    norms = {"max_norm": None, "norm_type": 2.0} | value
+    right = norms.keys() <= CLIPPING and all(map(_is_norm, (norms["max_norm"], norms["norm_type"])))
+    if not right:
+        told = "a mapping like {max_norm: 5}, its norms numbers above 0"
+        raise UserError(_refusal("clip_grad_norm", value, told))
+
+
+def _check_gpus(settings: Mapping[str, Any]) -> None:
+    """RecBole's keys, which no yaml file of ours has."""
+    if not isinstance(settings.get("use_gpu", True), bool):
+        raise UserError(_refusal("use_gpu", settings["use_gpu"], "true or false"))
+    named = settings.get("gpu_id")
+    numbers = named if isinstance(named, list) else [named]
+    if not _GPUS.fullmatch(",".join("" if one is None else str(one) for one in numbers)):
+        told = "the number of a GPU, several with commas between, or '' for none"
+        raise UserError(_refusal("gpu_id", named, told))
+
+
+def _is_norm(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def _check_metrics(cutoffs: list[Any], valid_metric: str, names: Iterable[str]) -> None:

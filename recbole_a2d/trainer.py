@@ -190,6 +190,7 @@ class SessionTrainer(Trainer):
         train_data.set_epoch(epoch_idx)
         self._prepare(epoch_idx)
         self.model.train()
+        self._announce("on_training_start", epoch_idx)
         total, rows = 0.0, 0
         bar = self._bar(train_data, f"epoch {epoch_idx + 1:>2} train")
         for number, interaction in enumerate(bar):
@@ -237,9 +238,12 @@ class SessionTrainer(Trainer):
         return value
 
     def _prepare(self, epoch: int) -> None:
-        hook = getattr(self.model, "on_epoch_start", None)
-        if hook is not None:
-            hook(epoch)
+        self._announce("on_epoch_start", epoch)
+
+    def _announce(self, hook: str, epoch: int) -> None:
+        """Call a hook of the model, where it has one."""
+        if hasattr(self.model, hook):
+            getattr(self.model, hook)(epoch)
 
     def _note(self, result: EpochResult, validated: bool, steps: int) -> bool:
         """Enter the result of an epoch of so many steps; True where its model is to be kept."""

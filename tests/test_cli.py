@@ -96,6 +96,7 @@ def test_table_and_report(
 
 
 GOES_ON = "stopped; the same command goes on from the last finished epoch\n"
+GOES_ON_WITHOUT = "stopped; given without --fresh it goes on from the last finished epoch\n"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,8 @@ GOES_ON = "stopped; the same command goes on from the last finished epoch\n"
         (["--dataset", "shop"], GOES_ON),
         (["run", "--dataset", "shop"], GOES_ON),
         (["benchmark", "smoke"], GOES_ON),
+        (["--dataset", "shop", "--fresh"], GOES_ON_WITHOUT),
+        (["tune", "--dataset", "shop", "--fresh"], GOES_ON_WITHOUT),
         (["tune", "--dataset", "shop"], GOES_ON),
         *[
             ([name], "interrupted\n")
@@ -137,6 +140,11 @@ def test_unknown_options_are_refused(
     assert main([command, "--outt", "elsewhere"]) == 2
     told = f"error: unknown option --outt; {command} --help lists them\n"
     assert capsys.readouterr() == ("", told)
+
+
+def test_a_flag_takes_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--dataset", "shop", "--fresh=false"]) == 2
+    assert capsys.readouterr().err.startswith("error: --fresh takes no value")
 
 
 def test_both_spellings_of_an_option() -> None:

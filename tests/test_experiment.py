@@ -20,9 +20,10 @@ from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
 from recbole_a2d.errors import Diverged, UserError
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
-from recbole_a2d.experiment import run_experiment
+from recbole_a2d.experiment import Experiment, run_experiment
 from recbole_a2d.lock import lock_of
 from recbole_a2d.run_names import new_name
+from recbole_a2d.saved_run import read_saved_run
 from recbole_a2d.trainer import SessionTrainer, loader
 
 
@@ -124,6 +125,64 @@ def test_a_fresh_run_cut_off_goes_on(shop_config: Any, monkeypatch: pytest.Monke
     assert trained[0] == 1 and len(trained) == len(again.history) - 1
     assert again.test == first.test
     assert run_experiment(shop_config(), "GRU4Rec") == again
+
+
+def test_half_trained_weights_are_no_finished_run(
+    shop_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_experiment(shop_config(), "GRU4Rec").run
+    assert read_saved_run(tmp_path / "saved" / run).epochs > 1
+    records.record_path(tmp_path / "results", run).unlink()
+    _cut_off(shop_config(), monkeypatch, "final")
+    with pytest.raises(UserError, match="no finished run"):
+        read_saved_run(tmp_path / "saved" / run)
+
+
+def test_a_run_that_ended_meanwhile_is_not_repeated(
+    shop_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may end it between the first look and the claim."""
+    ended: list[records.Record] = []
+
+    def read_slowly(*given: Any) -> Any:
+        monkeypatch.setattr(experiment, "Experiment", Experiment)
+        ended.append(run_experiment(shop_config(), "GRU4Rec"))
+        return Experiment(*given)
+
+    monkeypatch.setattr(experiment, "Experiment", read_slowly)
+    assert run_experiment(shop_config(), "GRU4Rec") == ended[0]
+
+
+def test_a_fresh_run_beside_an_older_record_goes_on(
+    shop_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it ends, the older record, which lacks a switch, stands for these settings."""
+    config = shop_config("A2DMTL", epochs=2)
+    record = run_experiment(config, "A2DMTL")
+    ranks = records.read_ranks(tmp_path / "results", record.run)
+    records.record_path(tmp_path / "results", record.run).unlink()
+    older = {key: value for key, value in record.config.items() if key != "memory"}
+    older_run = dataclasses.replace(record, run="shop-A2DMTL-00000000", config=older)
+    records.write_record(tmp_path / "results", older_run, ranks)
+    assert run_experiment(config, "A2DMTL").run == "shop-A2DMTL-00000000"
+    _cut_off(config, monkeypatch, fresh=True)
+    assert run_experiment(config, "A2DMTL").run == record.run
+
+
+def test_a_model_is_told_of_the_start_before_its_first_step(
+    shop_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the process has no row of the first batch."""
+    config = shop_config()
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    model: Any = experiment.build_model(config, "GRU4Rec", data)
+    trainer, told = SessionTrainer(config, model), []
+    model.on_training_start = told.append
+    trainer.rank(loader(data.evaluation_rows, config, train=False))
+    assert told == []
+    monkeypatch.setattr(SessionTrainer, "_step", lambda *_: pytest.fail(f"told {told}"))
+    with pytest.raises(pytest.fail.Exception, match=r"told \[3\]"):
+        trainer._train_epoch(loader(data.train_rows, config, train=True), 3)
 
 
 def test_same_seed_same_ranks(shop_config: Any, tmp_path: Path) -> None:

@@ -205,6 +205,35 @@ def test_explanation_of_clicks(recommender: Recommender) -> None:
     assert found.clicks[2].rank_without == without_b.index(found.answer.items[0]) + 1
 
 
+@pytest.mark.parametrize("exclude_seen", [False, True])
+@pytest.mark.parametrize("model", ["A2DMTL", "SR", "SKNN", "ItemKNN", "MSGIFSR"])
+def test_places_without_a_click_are_those_of_the_lists(
+    model: str, exclude_seen: bool, shop_config: Any, shop_data: Path, tmp_path: Path
+) -> None:
+    """With the ties of methods that count, and with a session's own items left out."""
+    run, _ = run_and_move(model, shop_config, tmp_path)
+    recommender = Recommender.load(run)
+    sessions = [session for session in prefixes_and_targets(shop_data)[0] if len(session) > 1]
+    compared = 0
+    for session in sessions[:40]:
+        found = explain(recommender, session, 5, exclude_seen)
+        for at, click in enumerate(found.clicks):
+            if click.rank_without is None:
+                continue
+            rest = session[:at] + session[at + 1 :]
+            (listed,) = recommender.recommend([rest], recommender.dataset.n_items, exclude_seen)
+            assert listed.items.index(found.answer.items[0]) + 1 == click.rank_without
+            compared += 1
+    assert compared > 20
+
+
+def test_a_model_that_reads_less_uses_less(shop_config: Any, tmp_path: Path) -> None:
+    run, _ = run_and_move("CLHHN", shop_config, tmp_path, max_clicks=2)
+    recommender = Recommender.load(run)
+    found = explain(recommender, known_items(recommender, 4))
+    assert [click.used for click in found.clicks] == [False, False, True, True]
+
+
 def test_a_training_session_is_nearest_to_itself(recommender: Recommender) -> None:
     dataset = recommender.dataset
     number = int(np.flatnonzero(dataset.train.lengths >= 4)[0])
@@ -393,6 +422,14 @@ def test_an_input_without_any_known_click(
     assert capsys.readouterr() == ("", "") and not (tmp_path / "out").exists()
 
 
+def test_a_known_click_too_far_back_is_a_known_click(
+    trained: Path, recommender: Recommender, capsys: Any
+) -> None:
+    words = " ".join([*known_items(recommender, 1), *(f"u{n}" for n in range(60))])
+    main(["--run", str(trained), "--session", words, "-k", "1"])
+    assert "no known click" in capsys.readouterr().err
+
+
 def test_options_are_refused_before_anything_is_printed(
     trained: Path, recommender: Recommender, tmp_path: Path, capsys: Any
 ) -> None:
@@ -401,6 +438,7 @@ def test_options_are_refused_before_anything_is_printed(
     for words, told in [
         (["--explain", str(tmp_path)], "is a folder"),
         (["--out", str(tmp_path)], "is a folder"),
+        (["--out", str(tmp_path / "a"), "--explain", str(tmp_path / "a")], "different files"),
         (["--explain", str(tmp_path / "file" / "page.html")], "is no folder to write to"),
     ]:
         assert cli.main(["recommend", "--run", str(trained), "--session", item, *words]) == 2

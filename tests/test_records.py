@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recbole_a2d import records
 from recbole_a2d.cli import main
 from recbole_a2d.experiment import run_experiment
 from recbole_a2d.records import read_record
@@ -82,3 +84,24 @@ def test_a_record_reads_as_written(record: Path) -> None:
 def test_no_records_of_a_data_set(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "--results", str(record.parents[1]), "--dataset", "nope"]) == 2
     assert "has none of 'nope'; there are: shop" in capsys.readouterr().err
+
+
+def test_commit_of_the_package_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that lies below another project's checkout, and is none of its files, has none."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    (tmp_path / "records.py").write_text("")
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
+    assert records.source_commit.__wrapped__() == ""
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "ours"], check=True)
+    assert len(records.source_commit.__wrapped__()) == 12
+
+
+def test_a_git_that_hangs_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(words: list[str], **_: Any) -> None:
+        raise subprocess.TimeoutExpired(words, 20)
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    assert records.source_commit.__wrapped__() == ""

@@ -112,6 +112,24 @@ def test_a_file_that_two_processes_replace(tmp_path: Path, monkeypatch: pytest.M
     assert names(path.parent) == ["a.txt"]
 
 
+def test_no_ordinary_file_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link", "."):
+        with pytest.raises(UserError, match="is no ordinary file"), replaced_file(tmp_path / name):
+            pytest.fail("was given")
+    assert (tmp_path / "pipe").is_fifo() and names(tmp_path) == ["link", "pipe"]
+
+
+def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    for text in ("one", "two"):
+        with replaced_file(tmp_path / "link") as fresh:
+            fresh.write_text(text)
+        assert (tmp_path / "file").read_text() == text
+    assert (tmp_path / "link").is_symlink() and names(tmp_path) == ["file", "link"]
+
+
 # ------------------------------------------------------------------ a conversion that is killed
 
 ROWS = [f"{n // 3},{n},{n % 5}\n" for n in range(300)]

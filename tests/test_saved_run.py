@@ -156,7 +156,10 @@ def test_damaged_facts(key: str, value: Any, saved: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("embedding_size", "big"), ("dropout_prob", []), ("eval_args", None), ("metrics", 5)],
+    [
+        *(("embedding_size", "big"), ("dropout_prob", []), ("eval_args", None), ("metrics", 5)),
+        *(("eval_batch_size", value) for value in (0, -1, "x", None)),
+    ],
 )
 def test_damaged_settings(key: str, value: Any, saved: Path) -> None:
     path = saved / "final" / "run.json"

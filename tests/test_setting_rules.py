@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recbole_a2d.cli import main
-from recbole_a2d.config import build_config
+from recbole_a2d.config import build_config, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.resources import properties_folder
 from recbole_a2d.setting_rules import _KINDS, told_kinds
@@ -31,18 +31,27 @@ WRONG: dict[str, list[Any]] = {
     "embedding_size": ["abc", 0, 10.5],
     "train_batch_size": ["abc", 0, 2.5],
     "eval_batch_size": [0],
-    "MAX_ITEM_LIST_LENGTH": ["abc", 0],
+    "MAX_ITEM_LIST_LENGTH": ["abc", 0, 99_999_999_999_999_999_999],
+    "USER_ID_FIELD": ["u"],
+    "ITEM_ID_FIELD": ["foo"],
+    "ITEM_LIST_LENGTH_FIELD": ["n"],
+    "LIST_SUFFIX": ["_x"],
     "dropout": ["abc", 1, -0.1],
     "embedding_dropout": [-1],
     "category_weight": ["abc", -1],
     "score_scale": ["abc", 0],
-    "item_neighbors": ["abc", 0],
+    "item_neighbors": ["abc", 0, 99_999_999_999],
     "graph_score_size": [0],
     "mixture_size": [0],
     "item_graph": ["maybe", 1],
     "refit": ["perhaps"],
     "show_progress": ["abc"],
-    "clip_grad_norm": [5, {"foo": 1}],
+    "clip_grad_norm": [
+        *(5, {"foo": 1}, {"norm_type": 1}, {"max_norm": "abc"}, {"max_norm": -1}),
+        {"max_norm": 5, "norm_type": "foo"},
+    ],
+    "gpu_id": ["abc", {"a": 1}, -1, "0,"],
+    "use_gpu": ["foo", 1],
     "topk": [10, [1, 3], [20, 20], [], "abc", [0, 20], [20, "x"]],
     "valid_metric": ["MRR", "MRR@7", "Recall@20"],
     "metrics": [["Foo"], [], "Hit"],
@@ -59,14 +68,14 @@ RIGHT: dict[str, list[Any]] = {
     "epochs": [3, 3.0],
     "topk": [[20], [1, 20]],
     "valid_metric": ["ndcg@20"],
-    "clip_grad_norm": [{"max_norm": 5}, None],
+    "clip_grad_norm": [{"max_norm": 5}, {"max_norm": 5, "norm_type": float("inf")}, None],
     "learning_rate": [1],
     "lr_step": [0],
     "dropout": [0],
     "train_candidates": [0],
     "learner": ["adamw"],
     "train_fraction": [1],
-    "gpu_id": [0],
+    "gpu_id": [0, "", "0,1", [0, 1], None],
 }
 
 
@@ -158,3 +167,24 @@ def test_a_grid_with_a_wrong_value_is_not_planned(capsys: pytest.CaptureFixture[
     assert main(["benchmark", "table2", "--dataset=shop", "--plan", "--epochs=abc"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: epochs is 'abc'; it must be a whole number")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"memory_learns": "first_epoch"}, "memory_learns 'first_epoch' does nothing with memory"),
+        ({"train_candidates": 9, "learner": "sgd"}, "add --learner=adam"),
+        ({"train_candidates": 9, "clip_grad_norm": {"max_norm": 5}}, "drop either"),
+    ],
+)
+def test_what_does_not_go_together(overrides: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        build_config("A2DMTL", "shop", overrides=overrides)
+
+
+def test_the_processor_that_computes_is_no_setting() -> None:
+    plain, elsewhere = (
+        plain_settings(build_config("Pop", "shop", overrides=given))
+        for given in ({}, {"gpu_id": 7})
+    )
+    assert plain == elsewhere

@@ -45,7 +45,6 @@ class MTD(FullRanking):
         self.dropout = FastDropout(config["dropout"])
         self.attentions, self.feed_forwards = _blocks(config, dim)
         self.readout = RecencyReadout(dim, config["recency"])
-        self.epoch, self.fitted_epoch = 0, -1
         self._build_graph_task(config, dataset, dim)
         self._reset_parameters(dim)
 
@@ -107,9 +106,8 @@ class MTD(FullRanking):
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Cross-entropy over all items, plus the weighted graph loss if trained jointly.
 
-        In ``alternate`` mode the first training loss of an epoch is preceded by the graph fit.
+        In ``alternate`` mode :meth:`on_training_start` has fitted the graph task before.
         """
-        self._fit_graph_if_due()
         loss = super().calculate_loss(interaction)
         if self.graph_task == "joint":
             loss = loss + self.graph_weight * self.graph_loss()
@@ -126,21 +124,13 @@ class MTD(FullRanking):
         loss: Tensor = self.infomax(self.graph, table, nodes, shuffle)
         return loss
 
-    def on_epoch_start(self, epoch: int) -> None:
-        """Note the epoch, from 0.
+    def on_training_start(self, epoch: int) -> None:
+        """In ``alternate`` mode: fit the graph task, put its vectors in place of the items'.
 
-        The graph fit itself waits for the first training loss: evaluation, which announces
-        an epoch too, must find the vectors as training left them.
+        The trainer calls it before the first step of each epoch, from 0.
         """
-        self.epoch = epoch
-
-    def _fit_graph_if_due(self) -> None:
-        """In ``alternate`` mode: fit the graph task, put its vectors in place of the items'."""
-        if self.infomax is None or self.graph_task != "alternate" or not self.training:
+        if self.infomax is None or self.graph_task != "alternate" or epoch >= self.graph_epochs:
             return
-        if self.epoch == self.fitted_epoch or self.epoch >= self.graph_epochs:
-            return
-        self.fitted_epoch = self.epoch
         table = self.item_embedding.weight
         vectors = fitted_vectors(self.infomax, self.graph, table, **self.fit_options)
         with torch.no_grad():

@@ -79,25 +79,19 @@ def test_far_clicks_have_no_position(build: Any) -> None:
 
 
 class TestAlternation:
-    """The fit happens once, before the first training loss of each of the first epochs."""
+    """The fit happens before the first step of each of the first epochs, and nowhere else."""
 
-    @pytest.fixture
-    def train_step(self, tiny_batch: Any) -> Any:
-        batch = tiny_batch([[3, 4], [5]], [5, 6])
+    @staticmethod
+    def fits(model: MTD, epoch: int) -> bool:
+        """Whether the start of an epoch changes the item vectors."""
+        before = model.item_embedding.weight.detach().clone()
+        model.train().on_training_start(epoch)
+        return not torch.equal(before, model.item_embedding.weight)
 
-        def step(model: MTD) -> bool:
-            """Whether a training loss changes the item vectors."""
-            before = model.item_embedding.weight.detach().clone()
-            model.train().calculate_loss(batch)
-            return not torch.equal(before, model.item_embedding.weight)
-
-        return step
-
-    def test_fit_replaces_item_vectors_and_only_them(self, build: Any, train_step: Any) -> None:
+    def test_fit_replaces_item_vectors_and_only_them(self, build: Any) -> None:
         model = build(graph_task="alternate", graph_epochs=1)
         before = {name: value.detach().clone() for name, value in model.named_parameters()}
-        model.on_epoch_start(0)
-        train_step(model)
+        model.on_training_start(0)
         changed = {n for n, value in model.named_parameters() if not torch.equal(before[n], value)}
         assert {name for name in changed if "infomax" not in name} == {"item_embedding.weight"}
         table = model.item_embedding.weight
@@ -107,29 +101,22 @@ class TestAlternation:
         expected = model.infomax.encode(model.graph, before["item_embedding.weight"], nodes)
         torch.testing.assert_close(table[1:], expected)
 
-    def test_once_in_each_of_the_first_epochs(self, build: Any, train_step: Any) -> None:
-        model, fits = build(graph_task="alternate", graph_epochs=2), []
-        for epoch in (0, 0, 1, 1, 2):
-            model.on_epoch_start(epoch)
-            fits.append(train_step(model))
-        assert fits == [True, False, True, False, False]
+    def test_once_in_each_of_the_first_epochs(self, build: Any) -> None:
+        model = build(graph_task="alternate", graph_epochs=2)
+        assert [self.fits(model, epoch) for epoch in (0, 1, 2)] == [True, True, False]
 
     @pytest.mark.parametrize("training", [True, False])
-    def test_evaluation_leaves_the_vectors_alone(
+    def test_steps_and_evaluation_leave_the_vectors_alone(
         self, build: Any, tiny_batch: Any, training: bool
     ) -> None:
-        """Whether the epoch is announced before or after the switch to evaluation."""
         model = build(graph_task="alternate", graph_epochs=5).train(training)
         before = model.item_embedding.weight.detach().clone()
-        model.on_epoch_start(3)
-        model.eval().full_sort_predict(tiny_batch([[3, 4]]))
         model.calculate_loss(tiny_batch([[3, 4]], [5]))
+        model.eval().full_sort_predict(tiny_batch([[3, 4]]))
         assert torch.equal(before, model.item_embedding.weight)
 
-    def test_joint_has_no_fit(self, build: Any, train_step: Any) -> None:
-        model = build(graph_epochs=5)
-        model.on_epoch_start(0)
-        assert not train_step(model)
+    def test_joint_has_no_fit(self, build: Any) -> None:
+        assert not self.fits(build(graph_epochs=5), 0)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def item_graph_encoder(config: Any, dataset: SessionDataset) -> ItemGraphEncoder
     edges = _transitions(config, dataset.train, dataset.n_items)
     return ItemGraphEncoder(
         config["embedding_size"],
-        strongest_neighbors(edges, config["item_neighbors"] + 1),
+        strongest_neighbors(edges, min(config["item_neighbors"], dataset.n_items) + 1),
         residual=config["item_residual"],
         score_size=config["graph_score_size"],
     )

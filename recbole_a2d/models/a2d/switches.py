@@ -29,6 +29,7 @@ IDLE = (
     ("category_scores", "none", ("sum", "prior", "joined"), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category",), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category", "initial_item"), "intra", ("mean",)),
+    ("memory_learns", "always", ("first_epoch",), "memory", ("none",)),
 )
 """A key, its plain word, words that change nothing where another key has one of some words."""
 
@@ -82,10 +83,15 @@ def _check_sampling(config: Any) -> None:
         "loss": "ce",
         "category_scores": "none",
         "memory": "none",
+        "learner": "adam",
     }
     wrong = [key for key, value in needed.items() if config[key] != value]
     if config["categories"] == "merged":
         raise UserError("train_candidates does not work with categories 'merged'; drop either")
+    if config["clip_grad_norm"]:
+        raise UserError("train_candidates does not work with clip_grad_norm; drop either")
     if wrong:
         change = " ".join(f"--{key}={needed[key]}" for key in wrong)
-        raise UserError(f"train_candidates samples the initial item table: add {change}")
+        raise UserError(
+            f"train_candidates looks single items of the initial table up: add {change}"
+        )
