@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from recbole_a2d.benchmark.comparison import Statistics, Verdict, Verdicts, reference_of
 from recbole_a2d.benchmark.entries import METRICS, Entry, Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value, signed
 from recbole_a2d.benchmark.plan import duration
 from recbole_a2d.benchmark.returns import returns_table
 from recbole_a2d.benchmark.side_by_side import figure
+from recbole_a2d.benchmark.sweep import swept, weight_of
 
 SHOWN = (*METRICS, ("ndcg@20", "NDCG@20"))
 
@@ -25,8 +28,8 @@ def group_facts(group: Group) -> str:
 def details_tables(
     group: Group, statistics: Statistics | None = None, reference: Entry | None = None
 ) -> list[Table]:
-    """The models of a group, its ablations where there are any, and the models on either kind of
-    rows; best MRR@20 first. No tables where there are no results.
+    """The models of a group, its ablations and its values of lambda where there are any, and the
+    models on either kind of rows; best MRR@20 first. No tables where there are no results.
 
     Args:
         group: entries that may be compared.
@@ -43,6 +46,9 @@ def details_tables(
         for title, entries in found
         if entries
     ]
+    if values := swept(group):
+        title = "Figure 3: weight of the category task"
+        tables.append(_of_weights(_details(title, group, values, statistics, reference), values))
     returns = None if statistics is None else returns_table(group, statistics)
     return tables if returns is None else [*tables, returns]
 
@@ -67,6 +73,15 @@ def _details(
             "correction over the rows; ▲ ▼ where both agree."
         )
     return Table(title, heads, rows, notes)
+
+
+def _of_weights(table: Table, entries: list[Entry]) -> Table:
+    """The table with lambda in place of the entries' names."""
+    rows = [
+        [Value(f"{weight_of(entry):g}", entry.runs[0]), *row[1:]]
+        for row, entry in zip(table.rows, entries, strict=True)
+    ]
+    return replace(table, columns=["lambda", *table.columns[1:]], rows=rows)
 
 
 def _row(entry: Entry, best: dict[str, float], verdicts: Verdicts) -> list[Value]:

@@ -30,7 +30,7 @@ HELP = """usage: run_recbole_a2d.py table [--results DIR] [--dataset NAME] [--da
 Prints, as Markdown, Table 2 and Table 3 beside the paper's figures, then a table for every
 group of records that may be compared: same data, protocol, preset. Differences carry intervals
 and marks of significance, session by session. What has no record is printed as missing. Runs on a
-share of the training sessions, and the leak audit, have tables of their own.
+share of the training sessions, Figure 3 and the leak audit have tables of their own.
 
   --reference ROW   compare all rows with this one instead of A2D-MTL, by its name in the tables:
                     --reference "A2D-MTL with memory"; only the tables of groups that have it"""

@@ -9,6 +9,7 @@ import pytest
 
 from recbole_a2d import cli
 from recbole_a2d.benchmark.comparison import Statistics
+from recbole_a2d.benchmark.details import details_tables
 from recbole_a2d.benchmark.entries import Scale, comparable
 from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
@@ -151,6 +152,22 @@ def test_details_tell_differences(make_record: Any, tmp_path: Path, shop_data: P
     assert "▼" in line and "| \u2212" in line and "<0.001" in line
     assert "reference" in text
     assert "Δ" not in markdown_table(group)
+
+
+def test_lambdas_have_a_table_of_their_own(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    records = [make_record(category_weight=w, good=0.5 - w) for w in (0.4, 0.25, 0.1)]
+    records.append(make_record("STAMP"))
+    group, statistics = comparable(records)[0], Statistics(tmp_path / "results", shop_data)
+    models, weights, _ = details_tables(group, statistics)
+    assert {line[0].text for line in models.rows} == {"A2D-MTL", "STAMP (RecBole)"}
+    assert weights.columns[0] == "lambda" and "Figure 3" in weights.title
+    assert [line[0].text for line in weights.rows] == ["0.1", "0.25", "0.4"]
+    told = [float(line[1].text) for line in weights.rows]
+    assert told == pytest.approx([40, 25, 10], abs=1)
+    assert [line[4].text == "reference" for line in weights.rows] == [False, True, False]
+    assert len(details_tables(comparable(records[1:2])[0])) == 1
 
 
 def test_any_row_may_be_the_reference(

@@ -7,29 +7,18 @@ from collections.abc import Sequence
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, Plot, styled
 from recbole_a2d.benchmark.layout import Table, Value
+from recbole_a2d.benchmark.sweep import swept, weight_of
 
 LEAST = {"hit@20": 2.0, "mrr@20": 1.0}
 """Points that a panel spans at least."""
-KEY = "category_weight"
-
-
-def weight_of(entry: Entry) -> float:
-    """Lambda of Eq. 25."""
-    return float(entry.records[0].config[KEY])
-
-
-def swept(group: Group) -> list[Entry]:
-    """Entries that differ in lambda alone, by lambda."""
-    entries = [e for e in group.varied({KEY}) if KEY in e.records[0].config]
-    return sorted(same_seeds(entries), key=weight_of) if entries else []
 
 
 def category_weight(title: str, groups: Sequence[Group]) -> Plot | None:
     """P@20 and MRR@20 over lambda, a row a data set; None where it was not varied."""
-    chosen = [(group, swept(group)) for group in groups if len(swept(group)) > 1]
+    chosen = [(group, swept(group)) for group in groups if swept(group)]
     if not chosen:
         return None
     figure = make_subplots(
