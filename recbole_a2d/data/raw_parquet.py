@@ -14,7 +14,8 @@ from recbole_a2d.data.parquet_columns import ParquetColumn, column_of
 from recbole_a2d.data.progress import row_counter
 from recbole_a2d.data.raw_columns import CODED
 from recbole_a2d.data.raw_files import require_file
-from recbole_a2d.data.raw_table import RawTable, joined_names, joined_numbers, shorten
+from recbole_a2d.data.raw_layout import shorten
+from recbole_a2d.data.raw_table import RawTable, joined_names, joined_numbers
 from recbole_a2d.data.tables import BoolArray
 from recbole_a2d.errors import UserError
 

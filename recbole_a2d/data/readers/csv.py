@@ -27,16 +27,9 @@ from recbole_a2d.data.raw_columns import (
     has_zone,
     iso_times,
 )
+from recbole_a2d.data.raw_layout import Layout, find_columns, guess_delimiter, read_first_rows
 from recbole_a2d.data.raw_parquet import is_parquet, read_parquet
-from recbole_a2d.data.raw_table import (
-    CodeArray,
-    Layout,
-    Names,
-    RawTable,
-    find_columns,
-    guess_delimiter,
-    read_first_rows,
-)
+from recbole_a2d.data.raw_table import CodeArray, Names, RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log, read_counted
 from recbole_a2d.data.tables import ConvertedLog
@@ -218,7 +211,7 @@ def _named_columns(args: Namespace) -> dict[str, str]:
 
 def _layout(args: Namespace, columns: dict[str, str]) -> Layout:
     delimiter = _delimiter(args.delimiter)
-    rows = read_first_rows(args.raw, delimiter, quotes=not args.no_quotes)
+    rows = read_first_rows(args.raw, delimiter, not args.no_quotes, args.line_ends_in_quotes)
     delimiter = delimiter or guess_delimiter(rows[0].text)
     if args.no_header:
         header = [str(number) for number in range(1, len(rows[0].fields) + 1)]

@@ -11,14 +11,8 @@ import pyarrow
 from recbole_a2d.data.lineage import Rules, named
 from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import Kind
-from recbole_a2d.data.raw_table import (
-    Layout,
-    RawTable,
-    find_columns,
-    guess_delimiter,
-    read_first_rows,
-    read_table,
-)
+from recbole_a2d.data.raw_layout import Layout, find_columns, guess_delimiter, read_first_rows
+from recbole_a2d.data.raw_table import RawTable, read_table
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 
 

@@ -23,7 +23,8 @@ from recbole_a2d.data.lineage import (
 )
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME, looked_up
 from recbole_a2d.data.raw_files import find_optional
-from recbole_a2d.data.raw_table import Names, RawTable, read_first_rows
+from recbole_a2d.data.raw_layout import read_first_rows
+from recbole_a2d.data.raw_table import Names, RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
 from recbole_a2d.data.tables import Clicks, ConvertedLog

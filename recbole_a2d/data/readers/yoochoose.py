@@ -20,13 +20,8 @@ from recbole_a2d.data.lineage import (
 )
 from recbole_a2d.data.raw_columns import NAME, OPTIONAL_NAME, has_zone, iso_times
 from recbole_a2d.data.raw_files import find_file
-from recbole_a2d.data.raw_table import (
-    Layout,
-    RawTable,
-    find_columns,
-    guess_delimiter,
-    read_first_rows,
-)
+from recbole_a2d.data.raw_layout import Layout, find_columns, guess_delimiter, read_first_rows
+from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_counted
 from recbole_a2d.data.tables import Clicks, ConvertedLog

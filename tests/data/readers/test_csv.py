@@ -166,11 +166,13 @@ def test_line_ends_in_quotes_have_to_be_allowed(tmp_path: Path, rows: list[list[
     assert converted(path, "--line-ends-in-quotes") == expected
 
 
-def test_quotes_as_plain_characters(tmp_path: Path) -> None:
-    lines = [f'{n},{n // 2},{n % 2}" pipe' for n in range(60)]
+@pytest.mark.parametrize("rows", [59, 60])
+def test_quotes_as_plain_characters(tmp_path: Path, rows: int) -> None:
+    """Whether the file holds an odd number of them or an even one."""
+    lines = [f'{n},{n // 2},{n % 2}" pipe' for n in range(rows)]
     path = tmp_path / "log.csv"
-    path.write_text("when,sid,item\n" + "\n".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(UserError, match="a double quote is never closed"):
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match="line 2: a double quote is never closed"):
         converted(path)
     assert b'0" pipe' in converted(path, "--no-quotes")["log.item"]
 
