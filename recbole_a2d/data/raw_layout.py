@@ -16,7 +16,8 @@ from recbole_a2d.errors import UserError
 DELIMITERS = ";,\t|"
 SAMPLE_ROWS = 100
 """Rows by which the layout of a file is found out: one bad row does not tell it."""
-NOT_A_HEADER = re.compile("[\0-\x08\x0b-\x1f\ud800-\udfff]")
+NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how rows_of gives bytes that are not UTF-8
+NOT_TEXT = re.compile("[\0-\x08\x0b-\x1f]")
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,21 @@ def find_columns(
     for column, accepted in spellings.items():
         found = [place for place, name in enumerate(header) if name in accepted]
         if len(found) != 1:
-            if any(NOT_A_HEADER.search(name) for name in header):
-                remedy = "this is no text: export the log as delimited text or parquet"
             raise UserError(
                 f"{path}, line 1: {'no' if not found else 'more than one'} column "
                 f"{' or '.join(map(repr, accepted))}; the header is {shorten(list(header))}: "
-                f"{'rename all but one' if found else remedy}"
+                f"{'rename all but one' if found else _encoding_remedy(header) or remedy}"
             )
         places[column] = found[0]
     return places
+
+
+def _encoding_remedy(header: Sequence[str]) -> str | None:
+    """What to do about a header that is not UTF-8; one of several columns is text all the same."""
+    text = "".join(header)
+    if NOT_TEXT.search(text) or (NOT_UTF8.search(text) and len(header) == 1):
+        return "this is no text: export the log as delimited text or parquet"
+    return "it is not UTF-8: save the file as UTF-8" if NOT_UTF8.search(text) else None
 
 
 def shorten(value: object, length: int = 200) -> str:

@@ -24,7 +24,7 @@ BATCH_ROWS = 1 << 20
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is parquet by its name or its first bytes."""
-    if path.suffix in (".parquet", ".pq"):
+    if path.suffix.lower() in (".parquet", ".pq"):
         return True
     if not path.is_file():
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from pyarrow import csv
 
 from recbole_a2d.data.raw_blocks import Block, Row, rows_of
 from recbole_a2d.data.raw_columns import BadColumn, Kind, check_names
-from recbole_a2d.data.raw_layout import Layout, shorten
+from recbole_a2d.data.raw_layout import NOT_UTF8, Layout, shorten
 from recbole_a2d.data.tables import FloatArray
 from recbole_a2d.errors import UserError
 
-NOT_TEXT = re.compile("[\ud800-\udfff]")  # how rows_of gives bytes that are not UTF-8
 UNREADABLE = (BadColumn, pyarrow.ArrowInvalid, pyarrow.ArrowKeyError)
 """What parsing a block raises where a row of it is bad."""
 NEVER_CLOSED = "a double quote is never closed"
@@ -164,7 +162,7 @@ def _row_problem(row: Row, layout: Layout) -> str | None:
     for column, kind in layout.kinds.items():
         text = row.fields[layout.places[column]]
         # Columns that nobody reads may hold what they like.
-        problem = kind.problem(text) if NOT_TEXT.search(text) is None else "not UTF-8 text"
+        problem = kind.problem(text) if NOT_UTF8.search(text) is None else "not UTF-8 text"
         if problem:
             return f"{column}: {problem}"
     return None

@@ -360,6 +360,15 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
         converted(tmp_path / "log.xlsx")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251", "gb2312"])
+def test_a_header_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
+    name = {"cp1251": "товар", "gb2312": "商品", "cp1252": "œuvre"}.get(encoding, "pièce")
+    path = tmp_path / "log.csv"
+    path.write_bytes(f"{name},sid,when\n1,2,3\n".encode(encoding))
+    with pytest.raises(UserError, match="no column 'item'.*: it is not UTF-8: save .* as UTF-8$"):
+        converted(path)
+
+
 def test_a_column_that_stands_twice(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("sid,sid,item,when\n")
     with pytest.raises(UserError, match=r"more than one column 'sid'; .*: rename all but one"):
