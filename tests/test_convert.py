@@ -77,15 +77,31 @@ def test_options(raw: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é", ""]
+    "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é"]
 )
 def test_names_cannot_leave_the_folder(raw: Path, name: str) -> None:
     before = files_below(raw.parent)
-    if name:
-        with pytest.raises(UserError, match="cannot name a data set"):
-            main(["published", "--raw", str(raw), "--name", name])
-    with pytest.raises(UserError):
-        main(["published", "--raw", str(raw), "--out", f"out/{name}\n"])
+    with pytest.raises(UserError, match="cannot name a data set"):
+        main(["published", "--raw", str(raw), "--name", name])
+    assert files_below(raw.parent) == before
+
+
+@pytest.mark.parametrize("name", [".hidden", "a\\b", "a b", "a\n", "\n", "é", "/"])
+def test_folders_bear_names_of_data_sets(raw: Path, name: str) -> None:
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match="cannot name a data set"):
+        main(["published", "--raw", str(raw), "--out", "/" if name == "/" else f"out/{name}"])
+    assert files_below(raw.parent) == before
+
+
+@pytest.mark.parametrize("name", ["..", "../../tiny", "a/../..", "."])
+def test_a_folder_of_other_files_is_no_place_to_write(raw: Path, name: str) -> None:
+    """Wherever the dots lead: here to the folder of the raw files."""
+    (raw / "deep").mkdir()
+    os.chdir(raw / "deep" if name != "." else raw)
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match="lies in .*, which is replaced as a whole"):
+        main(["published", "--raw", str(raw), "--out", name])
     assert files_below(raw.parent) == before
 
 
@@ -94,6 +110,69 @@ def test_folder_bears_the_name(raw: Path) -> None:
     assert read_atomic(Path("elsewhere/toy")).manifest.name == "toy"  # type: ignore[union-attr]
     with pytest.raises(UserError, match="must end in the name of the data set, 'tiny'"):
         main(["published", "--raw", str(raw), "--out", "elsewhere/toy", "--name", "tiny"])
+
+
+LOG = "s,t,i\n" + "".join(f"{n // 3},{n},{n % 5}\n" for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("shop1/shop1.csv", ["--out", "shop1"]),
+        ("shop1/shop1.csv", ["--out", "./x/../shop1/"]),
+        ("shop1/shop1.csv.d/log.csv", ["--out", "shop1"]),
+        ("dataset_atomic/clicks/clicks.csv", ["--name", "clicks"]),
+        ("shop1/shop1.train.inter", ["--out", "shop1"]),
+    ],
+)
+def test_a_raw_log_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, out: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(path).parent.mkdir(parents=True)
+    Path(path).write_text(LOG)
+    Path("link.csv").symlink_to(path)
+    before = files_below(tmp_path)
+    columns = ["--session", "s", "--time", "t", "--item", "i"]
+    for raw in (path, "link.csv"):
+        with pytest.raises(UserError, match=r"^--raw .* lies in .*, which is replaced as a whole:"):
+            main(["csv", "--raw", raw, *columns, *out])
+    assert files_below(tmp_path) == before
+    assert Path(path).read_text() == LOG
+
+
+def test_further_files_are_not_replaced(tmp_path: Path) -> None:
+    """Nor is the folder of the published files, nor are other files that bear its name."""
+    out = tmp_path / "toy"
+    out.mkdir()
+    (out / "toy.item").write_text("mine")
+    (tmp_path / "raw").write_text(LOG)
+    for source, option in (
+        ("diginetica", "--categories"),
+        ("tmall", "--user-log"),
+        ("published", "--to-text"),
+        ("published", "--to-npz"),
+        ("ml-100k", "--raw"),
+    ):
+        path = out if option in ("--to-npz", "--raw") else out / "toy.item"
+        words = [] if option == "--raw" else ["--raw", str(tmp_path / "raw")]
+        with pytest.raises(UserError, match=f"^{option} {path} lies in {out}, the folder of the"):
+            main([source, *words, option, str(path), "--out", str(out)])
+    assert files_below(tmp_path) == ["raw", "toy", "toy/toy.item"]
+    (out / "toy.csv").write_text(LOG)
+    with pytest.raises(UserError, match=r"holds other files \(toy.csv\): it would be replaced"):
+        main(["shop", "--sessions", "50", "--out", str(out)])
+    assert (out / "toy.item").read_text() == "mine"
+
+
+def test_a_folder_that_is_a_link(raw: Path) -> None:
+    """It is refused by its own name, before anything is read."""
+    Path("data").mkdir()
+    Path("link").symlink_to("data")
+    with pytest.raises(UserError, match=r"link is not a folder but a link: choose another place"):
+        main(["published", "--raw", str(raw), "--out", "link"])
+    assert Path("link").is_symlink()
+    assert not list(Path("data").iterdir())
 
 
 @pytest.mark.parametrize(

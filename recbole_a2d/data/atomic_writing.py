@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -24,6 +25,7 @@ from recbole_a2d.data.tables import (
     StringArray,
 )
 from recbole_a2d.errors import UserError
+from recbole_a2d.lock import claimed
 from recbole_a2d.safe_write import replaced_file, replaced_folder
 
 CLICKS_PER_WRITE = 1_000_000
@@ -49,12 +51,13 @@ def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = No
     complete.
 
     Raises:
-        UserError: a token cannot stand in an atomic file, or ``folder`` holds other files.
+        UserError: a token cannot stand in an atomic file, ``folder`` holds other files, or another
+            process is writing it.
     """
     _check_tokens(log)
     if prefix_length is not None:
         _check_for_stock_recbole(log, prefix_length)
-    with replaced_folder(folder) as fresh:
+    with _claimed(folder), replaced_folder(folder, file_names(folder.name)) as fresh:
         for split in SPLITS:
             with (fresh / f"{folder.name}.{split}.inter").open("wb") as file:
                 _write_clicks(file, log.splits[split], log.item_tokens)
@@ -66,6 +69,24 @@ def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = No
         if prefix_length is not None:
             _write_prefix_files(fresh / f"{folder.name}", log, prefix_length)
     return manifest
+
+
+def file_names(name: str) -> frozenset[str]:
+    """Names of the files that the folder of a data set may hold."""
+    of_splits = (f"{name}.{kind}{split}.inter" for kind in ("", "prefix_") for split in SPLITS)
+    return frozenset((*of_splits, f"{name}.item", f"{name}.json"))
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Have a folder to itself: two that fill it at once would mix up their files."""
+    with claimed(folder.with_name(f".{folder.name}.lock"), keep=False) as free:
+        if not free:
+            raise UserError(
+                f"{folder}: another process is writing this data set; wait for it, or choose "
+                "another --out"
+            )
+        yield
 
 
 def write_prefixes(folder: Path, tables: SessionTables, length: int = PREFIX_LENGTH) -> None:

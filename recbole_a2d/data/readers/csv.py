@@ -259,4 +259,5 @@ READER = Reader(
     summary="your own log: delimited text (plain, .gz, .zip) or parquet, columns by name",
     add_arguments=add_arguments,
     read=read,
+    raw_help="file of the log",
 )

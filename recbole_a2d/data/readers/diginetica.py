@@ -123,4 +123,5 @@ READER = Reader(
     summary="Diginetica (CIKM Cup 2016): train-item-views.csv, product-categories.csv",
     add_arguments=add_arguments,
     read=read,
+    paths=("categories",),
 )

@@ -120,4 +120,5 @@ READER = Reader(
     add_arguments=add_arguments,
     read=read,
     needs_raw=False,
+    raw_help="folder of ml-100k.inter and ml-100k.item",
 )

@@ -89,4 +89,6 @@ READER = Reader(
     summary="session files released with papers (SR-GNN, GCE-GNN, CM-HGNN ...), with categories",
     add_arguments=add_arguments,
     read=read,
+    raw_help="folder of the published files",
+    paths=("to_text", "to_npz"),
 )

@@ -254,4 +254,5 @@ READER = Reader(
     summary="Tmall (IJCAI-15): dataset15.csv as in the literature, or user_log_format1.csv",
     add_arguments=add_arguments,
     read=read,
+    paths=("user_log",),
 )
