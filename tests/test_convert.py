@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -294,6 +295,24 @@ def test_every_reader_is_on_the_command_line(source: str, capsys: Any) -> None:
         assert action.option_strings[0] in shown
         assert action.help or action.metavar
     assert source in build_parser().format_help()
+
+
+@pytest.mark.parametrize("source", READERS)
+def test_help_says_what_raw_names(
+    source: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or a folder where both are taken; the one that is taken elsewhere."""
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([source, "--help"])
+    [told] = re.findall(r"--raw PATH +(.*)", capsys.readouterr().out) or [""]
+    only = {
+        "published": "folder of the published files",
+        "ml-100k": "folder of ml-100k.inter and ml-100k.item (optional)",
+        "csv": "file of the log",
+        "shop": "",
+    }
+    assert told == only.get(source, "file or folder of the raw log")
 
 
 def test_help_says_what_the_cut_is_and_what_excludes_what(capsys: Any) -> None:
