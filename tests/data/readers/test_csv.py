@@ -188,6 +188,8 @@ def test_the_unit_can_be_given(tmp_path: Path, unit: str) -> None:
 BAD_TIMES = {
     "look like s and ms": ["1400000000", "1400000000000"],
     "look like dates": ["20140407", "20140408"],
+    r"look like dates \(2014040811\)": ["2014040710", "2014040811"],
+    r"look like dates \(20140408105109\)": ["20140407105109", "20140408105109"],
     "line 3: time: 'noon' is not a number": ["5", "noon"],
     "line 3: time: 'nan' is not a number": ["5", "nan"],
     "line 3: time: '1e999' is not a number": ["5", "1e999"],
