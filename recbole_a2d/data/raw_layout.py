@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from recbole_a2d.data.raw_blocks import Row, read_blocks, rows_of
-from recbole_a2d.data.raw_columns import Kind
+from recbole_a2d.data.raw_columns import SAMPLE_ROWS, Kind
 from recbole_a2d.data.raw_files import open_raw
 from recbole_a2d.errors import UserError
 
 DELIMITERS = ";,\t|"
-SAMPLE_ROWS = 100
-"""Rows by which the layout of a file is found out: one bad row does not tell it."""
 NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how rows_of gives bytes that are not UTF-8
 NOT_TEXT = re.compile("[\0-\x08\x0b-\x1f]")
 
@@ -66,6 +65,17 @@ def read_first_rows(
         raise UserError(f"{path} is empty: download or export it again")
     rows = rows_of(block, delimiter or guess_delimiter(block.text), line_ends)
     return list(islice(rows, 1 + SAMPLE_ROWS))
+
+
+def values_at(place: int, rows: Sequence[Row], width: int) -> list[str]:
+    """Values of a column in those rows that have as many values as they should."""
+    return [row.fields[place] for row in rows if row.closed and len(row.fields) == width]
+
+
+def usual_width(rows: Sequence[Row]) -> int:
+    """Number of values that most rows have; of equally many the first."""
+    widths = Counter(len(row.fields) for row in rows if row.closed)
+    return widths.most_common(1)[0][0] if widths else len(rows[0].fields)
 
 
 def guess_delimiter(text: bytes) -> str:

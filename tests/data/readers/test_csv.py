@@ -177,6 +177,45 @@ def test_quotes_as_plain_characters(tmp_path: Path, rows: int) -> None:
     assert b'0" pipe' in converted(path, "--no-quotes")["log.item"]
 
 
+FORMS = {"s": "1400000000", "iso": "2014-05-13T16:53:20", "utc": "2014-05-13T16:53:20Z"}
+
+
+@pytest.mark.parametrize("bad", ["", "noon", "2014-13-01", *FORMS.values()])
+@pytest.mark.parametrize("form", FORMS)
+def test_one_bad_row_does_not_tell_the_form_of_times(
+    tmp_path: Path, rows: list[list[str]], form: str, bad: str
+) -> None:
+    """Nor does it cost any other row, be it the first one."""
+    if bad == FORMS[form]:
+        return
+    timed = [[TIME_TEXTS[form](time), *rest] for time, *rest in rows]
+    (tmp_path / "log.csv").write_text(as_text(timed), encoding="utf-8")
+    expected = converted(tmp_path / "log.csv")
+    timed.insert(0, [bad, *rows[0][1:]])
+    (tmp_path / "log.csv").write_text(as_text(timed), encoding="utf-8")
+    pd.DataFrame(timed, columns=COLUMNS).to_parquet(tmp_path / "log.parquet")
+    paths = ["log.csv"] if form == "s" else ["log.csv", "log.parquet"]  # whose texts are ISO alone
+    for name, place in zip(paths, ("line 2", "row 1"), strict=False):
+        with pytest.raises(UserError, match=f"{place}: time: "):
+            converted(tmp_path / name)
+        assert converted(tmp_path / name, "--skip-bad-rows") == expected
+
+
+@pytest.mark.parametrize("bad", ["5", "5,x,u1,1,c,d,e", '5,"x,u1,1,c'])
+def test_one_bad_row_does_not_tell_the_columns(
+    tmp_path: Path, rows: list[list[str]], bad: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(as_text(rows), encoding="utf-8")
+    expected = converted(path)
+    path.write_text("\n".join([bad, as_text(rows).split("\n", 1)[1]]), encoding="utf-8")
+    columns = ["--no-header", "--session", "3", "--item", "4", "--time", "1"]
+    columns += ["--delimiter", ","]
+    with pytest.raises(UserError, match="line 1: "):
+        converted(path, columns=columns)
+    assert converted(path, "--skip-bad-rows", columns=columns) == expected
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_unit_can_be_given(tmp_path: Path, unit: str) -> None:
     lines = [f"{n * UNITS[unit]},{n // 2},{n % 2}" for n in range(60)]

@@ -197,6 +197,23 @@ def test_yoochoose_with_a_header(tmp_path: Path) -> None:
     assert folder_bytes(tmp_path / "out_a" / "x") == folder_bytes(tmp_path / "out_b" / "x")
 
 
+@pytest.mark.parametrize("header", ["", "session_id,timestamp,item_id,category\n"])
+@pytest.mark.parametrize("bad", ["", "noon", "1400000000", "2014-09-20T00:00:00"])
+def test_yoochoose_with_a_bad_first_row(tmp_path: Path, header: str, bad: str) -> None:
+    rows = "".join(f"{n // 2},2014-09-{20 + n // 8}T00:00:00.000Z,{n % 2},0\n" for n in range(40))
+    words = ["yoochoose", "--raw", str(tmp_path), "--fraction", "1", "--skip-bad-rows"]
+    for name, first in (("whole", ""), ("bad", f"7,{bad},1,0\n")):
+        (tmp_path / "yoochoose-clicks.dat").write_text(header + first + rows)
+        main([*words, "--out", str(tmp_path / name / "x")])
+    assert folder_bytes(tmp_path / "bad" / "x") == folder_bytes(tmp_path / "whole" / "x")
+
+
+def test_yoochoose_takes_no_numbers_for_times(tmp_path: Path) -> None:
+    (tmp_path / "yoochoose-clicks.dat").write_text("1,1400000000,5,0\n" * 9)
+    with pytest.raises(UserError, match="line 1: time: '1400000000' is not a time like 2014-04"):
+        main(["yoochoose", "--raw", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
 @pytest.mark.parametrize("fraction", ["0", "2", "1/0", "x", "-1/4", "1/1000"])
 def test_yoochoose_fraction(tmp_path: Path, fraction: str) -> None:
     rows = "".join(f"{n // 2},2014-09-{20 + n // 8}T00:00:00.000Z,{n % 2},0\n" for n in range(40))
