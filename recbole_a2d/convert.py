@@ -14,8 +14,8 @@ from recbole_a2d.data.atomic_writing import PREFIX_LENGTH, file_names
 from recbole_a2d.data.names import check_name
 from recbole_a2d.data.preprocess import VALID_FRACTION
 from recbole_a2d.data.readers import READERS, Reader
-from recbole_a2d.data.tables import SPLITS
-from recbole_a2d.errors import UserError
+from recbole_a2d.data.tables import SPLITS, ConvertedLog
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.safe_write import refuse_foreign_files
 
 DATA_FOLDER = Path("dataset_atomic")
@@ -80,7 +80,20 @@ def convert(reader: Reader, args: Namespace) -> tuple[Manifest, tuple[str, ...]]
     args.name, args.out = target(reader, args.raw, args.name, args.out)
     _check_out(reader, args)
     log = reader.read(args)
-    return write_atomic(args.out, log, prefix_length), log.warnings
+    manifest = write_atomic(args.out, log, prefix_length)
+    _write_more(log, args.out)
+    return manifest, log.warnings
+
+
+def _write_more(log: ConvertedLog, out: Path) -> None:
+    try:
+        for write in log.afterwards:
+            write()
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or log.source}: {reason(error)}; the data set stands in {out}, what "
+            "else was asked for does not: check the path and the room left on the disk"
+        ) from error
 
 
 def _check_raw(reader: Reader, raw: Path | None) -> None:

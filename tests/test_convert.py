@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pytest
 
@@ -19,6 +20,8 @@ from recbole_a2d.convert import build_parser, main, target
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.readers import READERS
 from recbole_a2d.errors import UserError
+
+LOG = "s,t,i\n" + "".join(f"{n // 3},{n},{n % 5}\n" for n in range(60))
 
 
 @pytest.fixture
@@ -77,6 +80,66 @@ def test_options(raw: Path) -> None:
         assert again == Path("dataset_atomic/own/own.train.inter").read_bytes()
 
 
+def spaced_archive(folder: Path) -> Path:
+    """Sessions whose ids hold spaces, as an archive may."""
+    ids = np.array(["a b", "c", "a b", "c"])
+    offsets = np.array([0, 2, 4])
+    arrays = {f"{split}_items": ids for split in ("train", "test")}
+    arrays |= {f"{split}_offsets": offsets for split in ("train", "test")}
+    folder.mkdir()
+    np.savez(folder / "sessions.npz", **arrays, category_items=ids[:1], categories=ids[1:2])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--valid-fraction", "7"], "--valid-fraction"),
+        (["--prefixes"], "leave --prefixes out"),
+        (["--to-text", "text"], "id 'a b' is not one word, .* --to-npz instead of --to-text"),
+        (["--to-text", "log.csv"], "--to-text log.csv is no folder: choose another place"),
+        (["--to-npz", "log.csv"], "--to-npz log.csv is no folder: choose another place"),
+        (["--to-npz", "tiny"], "holds other files"),
+    ],
+)
+def test_nothing_is_saved_beside_a_data_set_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spaced_archive(tmp_path / "spaced")
+    Path("log.csv").write_text(LOG)
+    if words == ["--to-npz", "tiny"]:
+        Path("dataset_atomic/spaced").mkdir(parents=True)
+        Path("dataset_atomic/spaced/thesis.txt").write_text("mine")
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match=message):
+        main(["published", "--raw", "spaced", "--to-npz", "npz", *words])
+    assert files_below(tmp_path) == before
+
+
+def test_ids_with_spaces_are_saved_as_an_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spaced_archive(tmp_path / "spaced")
+    main(["published", "--raw", "spaced", "--to-npz", "npz", "--out", "one/toy"])
+    main(["published", "--raw", "npz", "--out", "two/toy"])
+    assert Path("one/toy/toy.json").read_bytes() == Path("two/toy/toy.json").read_bytes()
+
+
+def test_a_disk_that_fills_behind_the_data_set(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message does not say that nothing was changed: the data set stands."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "npz/sessions.npz")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(UserError, match=r"sessions.npz: No space left .*; the data set stands in"):
+        main(["published", "--raw", str(raw), "--to-npz", "npz"])
+    read_atomic(Path("dataset_atomic/tiny"))
+    assert not list(Path("npz").iterdir())
+
+
 @pytest.mark.parametrize(
     "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é"]
 )
@@ -111,9 +174,6 @@ def test_folder_bears_the_name(raw: Path) -> None:
     assert read_atomic(Path("elsewhere/toy")).manifest.name == "toy"  # type: ignore[union-attr]
     with pytest.raises(UserError, match="must end in the name of the data set, 'tiny'"):
         main(["published", "--raw", str(raw), "--out", "elsewhere/toy", "--name", "tiny"])
-
-
-LOG = "s,t,i\n" + "".join(f"{n // 3},{n},{n % 5}\n" for n in range(60))
 
 
 @pytest.mark.parametrize(
