@@ -32,11 +32,12 @@ CLICKS_PER_WRITE = 1_000_000
 PREFIX_LENGTH = 50
 # Field and line separators, and what UTF-8 cannot encode.
 UNWRITABLE = re.compile("[\t\r\n\0\ud800-\udfff]")
-# Stock RecBole splits sequences at spaces and reads files with pandas, which takes quotes for
-# quoting and these words for missing values.
-NOT_FOR_STOCK_RECBOLE = re.compile(
-    r'.*[ "].*|#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None'
+# Stock RecBole reads files with pandas, which takes quotes for quoting and these words for missing
+# values, and splits sequences, which hold items, at spaces.
+MISREAD = re.compile(
+    r'.*".*|#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None'
 )
+MISREAD_ITEM = re.compile(rf".* .*|{MISREAD.pattern}")
 
 
 def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = None) -> Manifest:
@@ -108,10 +109,11 @@ def _check_for_stock_recbole(tables: SessionTables, length: int) -> None:
     if length < 1:
         raise UserError(f"--prefix-length {length} must be at least 1")
     for kind, tokens in _all_tokens(tables):
-        for token in filter(NOT_FOR_STOCK_RECBOLE.fullmatch, tokens):
+        of_items = kind == "item"
+        for token in filter((MISREAD_ITEM if of_items else MISREAD).fullmatch, tokens):
             raise UserError(
-                f"{kind} id {token!r} holds a space or quote or means 'missing' to stock RecBole: "
-                "rename it in the raw log or leave --prefixes out"
+                f"{kind} id {token!r} holds a {'space or ' if of_items else ''}quote or means "
+                "'missing' to stock RecBole: rename it in the raw log or leave --prefixes out"
             )
 
 
