@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 from recbole_a2d.errors import UserError, reason
 
 DAMAGED = (
-    *(OSError, EOFError, KeyError, ValueError, TypeError),
-    *(RuntimeError, zipfile.BadZipFile, zlib.error),  # a flag of the zip that is not as it was
+    *(OSError, EOFError, KeyError, ValueError, TypeError, IndexError, OverflowError, struct.error),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),  # of a zip's own numbers
 )
-"""What NumPy and zipfile raise over bytes that are not as they were written."""
+"""What NumPy, gzip and zipfile raise over bytes that are not as they were written."""
 
 
 @contextmanager

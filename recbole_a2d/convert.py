@@ -10,12 +10,13 @@ import pyarrow
 
 from recbole_a2d.command_line import OneLineParser
 from recbole_a2d.data.atomic import Manifest, write_atomic
-from recbole_a2d.data.atomic_writing import PREFIX_LENGTH
+from recbole_a2d.data.atomic_writing import PREFIX_LENGTH, file_names
 from recbole_a2d.data.names import check_name
 from recbole_a2d.data.preprocess import VALID_FRACTION
 from recbole_a2d.data.readers import READERS, Reader
-from recbole_a2d.data.tables import SPLITS
-from recbole_a2d.errors import UserError
+from recbole_a2d.data.tables import SPLITS, ConvertedLog
+from recbole_a2d.errors import UserError, reason
+from recbole_a2d.safe_write import refuse_foreign_files
 
 DATA_FOLDER = Path("dataset_atomic")
 FORMATS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".gz", ".zip")
@@ -77,8 +78,22 @@ def convert(reader: Reader, args: Namespace) -> tuple[Manifest, tuple[str, ...]]
     _check_raw(reader, args.raw)
     prefix_length = _prefix_length(args)
     args.name, args.out = target(reader, args.raw, args.name, args.out)
+    _check_out(reader, args)
     log = reader.read(args)
-    return write_atomic(args.out, log, prefix_length), log.warnings
+    manifest = write_atomic(args.out, log, prefix_length)
+    _write_more(log, args.out)
+    return manifest, log.warnings
+
+
+def _write_more(log: ConvertedLog, out: Path) -> None:
+    try:
+        for write in log.afterwards:
+            write()
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or log.source}: {reason(error)}; the data set stands in {out}, what "
+            "else was asked for does not: check the path and the room left on the disk"
+        ) from error
 
 
 def _check_raw(reader: Reader, raw: Path | None) -> None:
@@ -86,6 +101,24 @@ def _check_raw(reader: Reader, raw: Path | None) -> None:
         raise UserError(f"`convert {reader.name}` needs --raw PATH: where the raw files are")
     if raw is not None and not reader.takes_raw:
         raise UserError(f"`convert {reader.name}` reads no file: leave out --raw {raw}")
+
+
+def _check_out(reader: Reader, args: Namespace) -> None:
+    """Refuse, before hours of work, a folder whose replacement would lose files."""
+    for option in ("raw", *reader.paths):
+        path: Path | None = getattr(args, option)
+        if path is not None and _lies_in(path, args.out):
+            raise UserError(
+                f"--{option.replace('_', '-')} {path} lies in {args.out}, the folder of the data "
+                "set, which is replaced as a whole: choose another --out"
+            )
+    refuse_foreign_files(args.out, file_names(args.name))
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path, or what it links to, is a folder or lies in it."""
+    places = (path.resolve(), path.parent.resolve() / path.name)
+    return any(place.is_relative_to(folder.resolve()) for place in places)
 
 
 def _prefix_length(args: Namespace) -> int | None:
@@ -105,8 +138,8 @@ def target(
     Raises:
         UserError: the name could leave the folder, or name and folder differ.
     """
-    if out is not None:
-        out = out.resolve()
+    if out is not None:  # a link bears its own name, and is refused by it, not where it leads
+        out = out.parent.resolve() / out.name if out.is_symlink() else out.resolve()
     chosen = name or (out.name if out else name_of(raw.resolve()) if raw else reader.name)
     check_name(chosen, "see --name")
     if out is not None and out.name != chosen:
@@ -155,7 +188,7 @@ def warnings(manifest: Manifest) -> list[str]:
 
 
 def _add_shared_arguments(parser: ArgumentParser, reader: Reader) -> None:
-    raw_help = "file or folder of the raw log" + ("" if reader.needs_raw else " (optional)")
+    raw_help = reader.raw_help + ("" if reader.needs_raw else " (optional)")
     parser.add_argument(
         "--raw", type=Path, metavar="PATH", help=raw_help if reader.takes_raw else SUPPRESS
     )

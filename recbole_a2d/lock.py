@@ -1,11 +1,13 @@
-"""A claim on a run or a search, so that two commands side by side never train the same one."""
+"""A claim on a run, a search or a data set, so that no two commands make the same."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.safe_write import require_writable
@@ -42,20 +44,22 @@ def to_itself(results: Path, checkpoints: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[bool]:
+def claimed(path: Path, *, keep: bool = True) -> Iterator[bool]:
     """Hold an exclusive lock while the block runs; gives False where another process has it.
 
     The system lets go of the lock when the process ends, however it ends.
+
+    Args:
+        path: file of the lock.
+        keep: whether the file stays when the block has run, as it may in a folder of locks.
     """
     path = path.resolve()
     if path in _held:
         yield True
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with path.open("a") as stream:
+        if not _locked(stream, path):
             yield False
             return
         _held.add(path)
@@ -63,3 +67,14 @@ def claimed(path: Path) -> Iterator[bool]:
             yield True
         finally:
             _held.remove(path)
+            if not keep:
+                path.unlink(missing_ok=True)
+
+
+def _locked(stream: TextIO, path: Path) -> bool:
+    """Lock an open file, if nobody has it and it still is the one of this path."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except OSError:
+        return False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,18 +14,22 @@ from recbole_a2d.errors import UserError, reason
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replaced_folder(folder: Path, own: Collection[str]) -> Iterator[Path]:
     """Give an empty folder to fill, which then takes the place of ``folder``.
 
     The new files are written to ``.NAME.new``. When the block ends, the former folder becomes
     ``.NAME.former``, the new one gets its name, and the former is deleted. If the process dies
     between those renames, ``restore_former`` (called by every reader) brings the former back.
 
+    Args:
+        folder: to fill; no other process may fill it meanwhile.
+        own: names of the files that it may hold and that may be lost.
+
     Raises:
-        UserError: ``folder`` exists and is not a data set folder of this name.
+        UserError: ``folder`` exists and is no folder, or holds anything else.
     """
     restore_former(folder)
-    _refuse_foreign_files(folder)
+    refuse_foreign_files(folder, own)
     fresh = _sibling(folder, "new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -33,6 +38,27 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def refuse_foreign_files(folder: Path, own: Collection[str]) -> None:
+    """Refuse to replace what is no folder, or one that holds files of other names than ``own``.
+
+    Raises:
+        UserError: as said.
+    """
+    try:
+        mode = folder.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        what = "a folder but a link" if stat.S_ISLNK(mode) else "a folder"
+        raise UserError(f"{folder} is not {what}: choose another place to write to")
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in own)
+    if foreign:
+        raise UserError(
+            f"{folder} holds other files ({foreign[0]}): it would be replaced as a whole, "
+            "so choose an empty or new folder"
+        )
 
 
 @contextmanager
@@ -100,17 +126,3 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 def _sibling(folder: Path, role: str) -> Path:
     return folder.with_name(f".{folder.name}.{role}")
-
-
-def _refuse_foreign_files(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir() or folder.is_symlink():
-        raise UserError(f"{folder} is not a folder: choose another place to write to")
-    prefix = f"{folder.name}."
-    foreign = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(prefix))
-    if foreign:
-        raise UserError(
-            f"{folder} holds other files ({foreign[0]}): it would be replaced as a whole, "
-            "so choose an empty or new folder"
-        )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pytest
 
@@ -18,6 +20,8 @@ from recbole_a2d.convert import build_parser, main, target
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.readers import READERS
 from recbole_a2d.errors import UserError
+
+LOG = "s,t,i\n" + "".join(f"{n // 3},{n},{n % 5}\n" for n in range(60))
 
 
 @pytest.fixture
@@ -76,16 +80,92 @@ def test_options(raw: Path) -> None:
         assert again == Path("dataset_atomic/own/own.train.inter").read_bytes()
 
 
+def spaced_archive(folder: Path) -> Path:
+    """Sessions whose ids hold spaces, as an archive may."""
+    ids = np.array(["a b", "c", "a b", "c"])
+    offsets = np.array([0, 2, 4])
+    arrays = {f"{split}_items": ids for split in ("train", "test")}
+    arrays |= {f"{split}_offsets": offsets for split in ("train", "test")}
+    folder.mkdir()
+    np.savez(folder / "sessions.npz", **arrays, category_items=ids[:1], categories=ids[1:2])
+    return folder
+
+
 @pytest.mark.parametrize(
-    "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é", ""]
+    ("words", "message"),
+    [
+        (["--valid-fraction", "7"], "--valid-fraction"),
+        (["--prefixes"], "leave --prefixes out"),
+        (["--to-text", "text"], "id 'a b' is not one word, .* --to-npz instead of --to-text"),
+        (["--to-text", "log.csv"], "--to-text log.csv is no folder: choose another place"),
+        (["--to-npz", "log.csv"], "--to-npz log.csv is no folder: choose another place"),
+        (["--to-npz", "tiny"], "holds other files"),
+    ],
+)
+def test_nothing_is_saved_beside_a_data_set_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spaced_archive(tmp_path / "spaced")
+    Path("log.csv").write_text(LOG)
+    if words == ["--to-npz", "tiny"]:
+        Path("dataset_atomic/spaced").mkdir(parents=True)
+        Path("dataset_atomic/spaced/thesis.txt").write_text("mine")
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match=message):
+        main(["published", "--raw", "spaced", "--to-npz", "npz", *words])
+    assert files_below(tmp_path) == before
+
+
+def test_ids_with_spaces_are_saved_as_an_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spaced_archive(tmp_path / "spaced")
+    main(["published", "--raw", "spaced", "--to-npz", "npz", "--out", "one/toy"])
+    main(["published", "--raw", "npz", "--out", "two/toy"])
+    assert Path("one/toy/toy.json").read_bytes() == Path("two/toy/toy.json").read_bytes()
+
+
+def test_a_disk_that_fills_behind_the_data_set(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message does not say that nothing was changed: the data set stands."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "npz/sessions.npz")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(UserError, match=r"sessions.npz: No space left .*; the data set stands in"):
+        main(["published", "--raw", str(raw), "--to-npz", "npz"])
+    read_atomic(Path("dataset_atomic/tiny"))
+    assert not list(Path("npz").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "..", ".", ".hidden", "a/b", "/etc", "a\\b", "a b", "a\n", "é"]
 )
 def test_names_cannot_leave_the_folder(raw: Path, name: str) -> None:
     before = files_below(raw.parent)
-    if name:
-        with pytest.raises(UserError, match="cannot name a data set"):
-            main(["published", "--raw", str(raw), "--name", name])
-    with pytest.raises(UserError):
-        main(["published", "--raw", str(raw), "--out", f"out/{name}\n"])
+    with pytest.raises(UserError, match="cannot name a data set"):
+        main(["published", "--raw", str(raw), "--name", name])
+    assert files_below(raw.parent) == before
+
+
+@pytest.mark.parametrize("name", [".hidden", "a\\b", "a b", "a\n", "\n", "é", "/"])
+def test_folders_bear_names_of_data_sets(raw: Path, name: str) -> None:
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match="cannot name a data set"):
+        main(["published", "--raw", str(raw), "--out", "/" if name == "/" else f"out/{name}"])
+    assert files_below(raw.parent) == before
+
+
+@pytest.mark.parametrize("name", ["..", "../../tiny", "a/../..", "."])
+def test_a_folder_of_other_files_is_no_place_to_write(raw: Path, name: str) -> None:
+    """Wherever the dots lead: here to the folder of the raw files."""
+    (raw / "deep").mkdir()
+    os.chdir(raw / "deep" if name != "." else raw)
+    before = files_below(raw.parent)
+    with pytest.raises(UserError, match="lies in .*, which is replaced as a whole"):
+        main(["published", "--raw", str(raw), "--out", name])
     assert files_below(raw.parent) == before
 
 
@@ -94,6 +174,66 @@ def test_folder_bears_the_name(raw: Path) -> None:
     assert read_atomic(Path("elsewhere/toy")).manifest.name == "toy"  # type: ignore[union-attr]
     with pytest.raises(UserError, match="must end in the name of the data set, 'tiny'"):
         main(["published", "--raw", str(raw), "--out", "elsewhere/toy", "--name", "tiny"])
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("shop1/shop1.csv", ["--out", "shop1"]),
+        ("shop1/shop1.csv", ["--out", "./x/../shop1/"]),
+        ("shop1/shop1.csv.d/log.csv", ["--out", "shop1"]),
+        ("dataset_atomic/clicks/clicks.csv", ["--name", "clicks"]),
+        ("shop1/shop1.train.inter", ["--out", "shop1"]),
+    ],
+)
+def test_a_raw_log_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, out: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(path).parent.mkdir(parents=True)
+    Path(path).write_text(LOG)
+    Path("link.csv").symlink_to(path)
+    before = files_below(tmp_path)
+    columns = ["--session", "s", "--time", "t", "--item", "i"]
+    for raw in (path, "link.csv"):
+        with pytest.raises(UserError, match=r"^--raw .* lies in .*, which is replaced as a whole:"):
+            main(["csv", "--raw", raw, *columns, *out])
+    assert files_below(tmp_path) == before
+    assert Path(path).read_text() == LOG
+
+
+def test_further_files_are_not_replaced(tmp_path: Path) -> None:
+    """Nor is the folder of the published files, nor are other files that bear its name."""
+    out = tmp_path / "toy"
+    out.mkdir()
+    (out / "toy.item").write_text("mine")
+    (tmp_path / "raw").write_text(LOG)
+    for source, option in (
+        ("diginetica", "--categories"),
+        ("tmall", "--user-log"),
+        ("published", "--to-text"),
+        ("published", "--to-npz"),
+        ("ml-100k", "--raw"),
+    ):
+        path = out if option in ("--to-npz", "--raw") else out / "toy.item"
+        words = [] if option == "--raw" else ["--raw", str(tmp_path / "raw")]
+        with pytest.raises(UserError, match=f"^{option} {path} lies in {out}, the folder of the"):
+            main([source, *words, option, str(path), "--out", str(out)])
+    assert files_below(tmp_path) == ["raw", "toy", "toy/toy.item"]
+    (out / "toy.csv").write_text(LOG)
+    with pytest.raises(UserError, match=r"holds other files \(toy.csv\): it would be replaced"):
+        main(["shop", "--sessions", "50", "--out", str(out)])
+    assert (out / "toy.item").read_text() == "mine"
+
+
+def test_a_folder_that_is_a_link(raw: Path) -> None:
+    """It is refused by its own name, before anything is read."""
+    Path("data").mkdir()
+    Path("link").symlink_to("data")
+    with pytest.raises(UserError, match=r"link is not a folder but a link: choose another place"):
+        main(["published", "--raw", str(raw), "--out", "link"])
+    assert Path("link").is_symlink()
+    assert not list(Path("data").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -215,6 +355,24 @@ def test_every_reader_is_on_the_command_line(source: str, capsys: Any) -> None:
         assert action.option_strings[0] in shown
         assert action.help or action.metavar
     assert source in build_parser().format_help()
+
+
+@pytest.mark.parametrize("source", READERS)
+def test_help_says_what_raw_names(
+    source: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or a folder where both are taken; the one that is taken elsewhere."""
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([source, "--help"])
+    [told] = re.findall(r"--raw PATH +(.*)", capsys.readouterr().out) or [""]
+    only = {
+        "published": "folder of the published files",
+        "ml-100k": "folder of ml-100k.inter and ml-100k.item (optional)",
+        "csv": "file of the log",
+        "shop": "",
+    }
+    assert told == only.get(source, "file or folder of the raw log")
 
 
 def test_help_says_what_the_cut_is_and_what_excludes_what(capsys: Any) -> None:

@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 
 def fill(folder: Path, text: str) -> None:
-    with replaced_folder(folder) as fresh:
+    with replaced_folder(folder, {f"{folder.name}.txt"}) as fresh:
         (fresh / f"{folder.name}.txt").write_text(text)
 
 
@@ -40,7 +40,7 @@ def test_a_new_and_a_replaced_folder(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_former(tmp_path: Path) -> None:
     fill(tmp_path / "toy", "one")
-    with pytest.raises(TypeError), replaced_folder(tmp_path / "toy") as fresh:
+    with pytest.raises(TypeError), replaced_folder(tmp_path / "toy", {"toy.txt"}) as fresh:
         write_half(fresh / "toy.txt")
     assert (tmp_path / "toy" / "toy.txt").read_text() == "one"
     assert names(tmp_path) == ["toy"]
@@ -80,12 +80,16 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "toy" / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match=r"holds other files \(thesis.txt\)"):
         fill(tmp_path / "toy", "two")
+    (tmp_path / "toy" / "thesis.txt").rename(tmp_path / "toy" / "toy.thesis.txt")
+    with pytest.raises(UserError, match=r"holds other files \(toy.thesis.txt\)"):
+        fill(tmp_path / "toy", "two")
     (tmp_path / "link").symlink_to(tmp_path / "toy")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     (tmp_path / "file").write_text("")
-    for name in ("link", "file"):
+    for name in ("link", "nowhere", "file"):
         with pytest.raises(UserError, match="is not a folder"):
             fill(tmp_path / name, "two")
-    assert names(tmp_path / "toy") == ["thesis.txt"]
+    assert names(tmp_path / "toy") == ["toy.thesis.txt"]
 
 
 def test_a_replaced_file(tmp_path: Path) -> None:
@@ -183,6 +187,37 @@ def test_kill_in_the_middle(
     main(words)
     assert names(tmp_path) == ["log.csv", "toy"]
     read_atomic(tmp_path / "toy")
+
+
+WAIT_WHEN_WRITING = """
+    import sys
+    from recbole_a2d import cli
+    from recbole_a2d.data import atomic_writing
+    write = atomic_writing._write_items
+    def wait(*args):
+        print("writing", flush=True)
+        sys.stdin.readline()
+        write(*args)
+    atomic_writing._write_items = wait
+    sys.exit(cli.main(["convert", *sys.argv[1:]]))
+"""
+
+
+def test_two_conversions_to_one_folder(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second is told to wait, and the first one's data set is whole."""
+    script = textwrap.dedent(WAIT_WHEN_WRITING)
+    pipe = subprocess.PIPE
+    first = subprocess.Popen([sys.executable, "-c", script, *words], stdin=pipe, stdout=pipe)
+    assert first.stdout is not None and first.stdout.readline() == b"writing\n"
+    with pytest.raises(UserError, match="toy: another process is writing this data set; wait for"):
+        main(words)
+    first.communicate(b"go on\n")
+    assert first.returncode == 0
+    read_atomic(tmp_path / "toy")
+    assert names(tmp_path) == ["log.csv", "toy"]
+    main(words)
 
 
 FULL_DISK = """

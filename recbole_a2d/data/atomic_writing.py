@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -24,17 +25,19 @@ from recbole_a2d.data.tables import (
     StringArray,
 )
 from recbole_a2d.errors import UserError
+from recbole_a2d.lock import claimed
 from recbole_a2d.safe_write import replaced_file, replaced_folder
 
 CLICKS_PER_WRITE = 1_000_000
 PREFIX_LENGTH = 50
 # Field and line separators, and what UTF-8 cannot encode.
 UNWRITABLE = re.compile("[\t\r\n\0\ud800-\udfff]")
-# Stock RecBole splits sequences at spaces and reads files with pandas, which takes quotes for
-# quoting and these words for missing values.
-NOT_FOR_STOCK_RECBOLE = re.compile(
-    r'.*[ "].*|#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None'
+# Stock RecBole reads files with pandas, which takes quotes for quoting and these words for missing
+# values, and splits sequences, which hold items, at spaces.
+MISREAD = re.compile(
+    r'.*".*|#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None'
 )
+MISREAD_ITEM = re.compile(rf".* .*|{MISREAD.pattern}")
 
 
 def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = None) -> Manifest:
@@ -49,12 +52,13 @@ def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = No
     complete.
 
     Raises:
-        UserError: a token cannot stand in an atomic file, or ``folder`` holds other files.
+        UserError: a token cannot stand in an atomic file, ``folder`` holds other files, or another
+            process is writing it.
     """
     _check_tokens(log)
     if prefix_length is not None:
         _check_for_stock_recbole(log, prefix_length)
-    with replaced_folder(folder) as fresh:
+    with _claimed(folder), replaced_folder(folder, file_names(folder.name)) as fresh:
         for split in SPLITS:
             with (fresh / f"{folder.name}.{split}.inter").open("wb") as file:
                 _write_clicks(file, log.splits[split], log.item_tokens)
@@ -66,6 +70,24 @@ def write_atomic(folder: Path, log: ConvertedLog, prefix_length: int | None = No
         if prefix_length is not None:
             _write_prefix_files(fresh / f"{folder.name}", log, prefix_length)
     return manifest
+
+
+def file_names(name: str) -> frozenset[str]:
+    """Names of the files that the folder of a data set may hold."""
+    of_splits = (f"{name}.{kind}{split}.inter" for kind in ("", "prefix_") for split in SPLITS)
+    return frozenset((*of_splits, f"{name}.item", f"{name}.json"))
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Have a folder to itself: two that fill it at once would mix up their files."""
+    with claimed(folder.with_name(f".{folder.name}.lock"), keep=False) as free:
+        if not free:
+            raise UserError(
+                f"{folder}: another process is writing this data set; wait for it, or choose "
+                "another --out"
+            )
+        yield
 
 
 def write_prefixes(folder: Path, tables: SessionTables, length: int = PREFIX_LENGTH) -> None:
@@ -87,10 +109,11 @@ def _check_for_stock_recbole(tables: SessionTables, length: int) -> None:
     if length < 1:
         raise UserError(f"--prefix-length {length} must be at least 1")
     for kind, tokens in _all_tokens(tables):
-        for token in filter(NOT_FOR_STOCK_RECBOLE.fullmatch, tokens):
+        of_items = kind == "item"
+        for token in filter((MISREAD_ITEM if of_items else MISREAD).fullmatch, tokens):
             raise UserError(
-                f"{kind} id {token!r} holds a space or quote or means 'missing' to stock RecBole: "
-                "rename it in the raw log or leave --prefixes out"
+                f"{kind} id {token!r} holds a {'space or ' if of_items else ''}quote or means "
+                "'missing' to stock RecBole: rename it in the raw log or leave --prefixes out"
             )
 
 

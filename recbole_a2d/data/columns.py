@@ -12,10 +12,14 @@ from pyarrow import compute, csv
 from recbole_a2d.errors import UserError
 
 FLOAT = "float"
+CONVERT_AGAIN = "convert the data set again"
 
 
 def read_columns(
-    path: Path, fields: Sequence[str], may_be_empty: Sequence[str] = ()
+    path: Path,
+    fields: Sequence[str],
+    may_be_empty: Sequence[str] = (),
+    remedy: str = CONVERT_AGAIN,
 ) -> pyarrow.Table:
     """Read the named columns of a tab separated file.
 
@@ -23,30 +27,31 @@ def read_columns(
         path: file whose first line names its columns as ``field:type``.
         fields: columns to return, in this order; others in the file are passed over.
         may_be_empty: token columns in which a row may have no value.
+        remedy: what to do where the file is missing or cannot be read.
 
     Raises:
         UserError: no such file, a column is missing, or a row is broken; names the line.
     """
-    header = read_header(path)
+    header = read_header(path, remedy)
     missing = [field for field in fields if field not in header]
     if missing or len(set(header)) < len(header):
         raise UserError(
             f"{path}, line 1: the header must hold {' and '.join(map(repr, fields))}, each once, "
-            f"separated by tabs; found {header}. Convert the data set again or correct the header"
+            f"separated by tabs; found {header}: correct the header, or {remedy}"
         )
     try:
         table = _parse(path, fields)
     except pyarrow.ArrowInvalid as error:
-        raise _first_fault(path, fields, may_be_empty, str(error)) from error
+        raise _first_fault(path, fields, may_be_empty, str(error), remedy) from error
     if _has_fault(table, [field for field in fields if field not in may_be_empty]):
-        raise _first_fault(path, fields, may_be_empty, "a value is missing")
+        raise _first_fault(path, fields, may_be_empty, "a value is missing", remedy)
     return table
 
 
-def read_header(path: Path) -> list[str]:
-    """Column names of an atomic file."""
+def read_header(path: Path, remedy: str = CONVERT_AGAIN) -> list[str]:
+    """Column names of an atomic file; ``remedy`` says what to do where it is missing."""
     if not path.is_file():
-        raise UserError(f"{path} is missing: convert the data set again")
+        raise UserError(f"{path} is missing: {remedy}")
     try:
         with path.open("rb") as file:
             return file.readline().decode("utf-8").rstrip("\r\n").split("\t")
@@ -83,12 +88,12 @@ def _column_has_fault(column: pyarrow.ChunkedArray, numeric: bool) -> bool:
 
 
 def _first_fault(
-    path: Path, fields: Sequence[str], may_be_empty: Sequence[str], reason: str
+    path: Path, fields: Sequence[str], may_be_empty: Sequence[str], reason: str, remedy: str
 ) -> UserError:
     """Find the first broken line by reading slowly, for the message."""
     for number, problem in _faults(path, fields, may_be_empty):
-        return UserError(f"{path}, line {number}: {problem}; correct it or convert again")
-    return UserError(f"{path} cannot be read ({reason}): correct it or convert again")
+        return UserError(f"{path}, line {number}: {problem}; correct it, or {remedy}")
+    return UserError(f"{path} cannot be read ({reason}): correct it, or {remedy}")
 
 
 def _faults(

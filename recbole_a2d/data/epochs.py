@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,10 @@ MOST_SECONDS = 1e11
 DAY = 86_400
 YEAR = 365.25 * DAY
 LONG_LOG = 10 * YEAR
+# A date in one number, 20140407105109: after the day hours, minutes, seconds (60: a leap second)
+# and thousandths; each with the number of its values.
+CLOCK = (24, 60, 61, 1_000)
+FIRST_DAY, LAST_DAY = 19_000_101, 21_001_231
 
 
 def epoch_seconds(table: RawTable, path: Path, unit: str) -> RawTable:
@@ -62,8 +68,8 @@ def _guess(time: FloatArray, path: Path) -> str:
         )
     if _look_like_dates(time):
         raise UserError(
-            f"{path}: the times look like dates ({most:.0f}): write them as 2014-04-07, or give "
-            "--time-unit s if they are seconds"
+            f"{path}: the times look like dates ({most:.0f}): write them like "
+            f"2014-04-07T10:51:09, or give --time-unit {units[1]} if they are numbers since 1970"
         )
     return units[1]
 
@@ -74,7 +80,25 @@ def _unit_of(number: float) -> str:
 
 
 def _look_like_dates(time: FloatArray) -> bool:
-    if time.min() < 19_000_101 or time.max() > 21_001_231:
-        return False
-    day, month = time % 100, time // 100 % 100
+    """Whether all times are dates in one number, be it to the day or to any part of a second."""
+    first, last = float(time.min()), float(time.max())
+    for parts in range(len(CLOCK) + 1):
+        unit = prod(map(_digits, CLOCK[:parts]))
+        # The ends alone rule out nearly every log, without a look at all of its times.
+        if FIRST_DAY * unit <= first and last < (LAST_DAY + 1) * unit:
+            return _are_dates(np.floor(time), CLOCK[:parts])
+    return False
+
+
+def _are_dates(numbers: FloatArray, clock: Sequence[int]) -> bool:
+    for count in reversed(clock):
+        if (numbers % _digits(count) >= count).any():
+            return False
+        numbers = numbers // _digits(count)
+    day, month = numbers % 100, numbers // 100 % 100
     return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+
+
+def _digits(count: int) -> int:
+    """Ten to the digits that so many values take."""
+    return 1_000 if count > 100 else 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,16 @@ import pyarrow
 from pyarrow import compute, types
 
 from recbole_a2d.data.raw_columns import (
+    INSTANT,
     NAME,
     NUMBERS,
     OPTIONAL_NAME,
+    SAMPLE_ROWS,
     UNUSABLE,
     BadColumn,
     Kind,
-    has_zone,
     iso_times,
+    times_like,
 )
 from recbole_a2d.data.tables import BoolArray, FloatArray
 
@@ -115,7 +118,7 @@ class _Instants(ParquetColumn):
 
 
 class _TextTimes(ParquetColumn):
-    """Times as ISO texts; the first one of the file tells whether they name a zone."""
+    """Times as ISO texts; most of the first ones of the file tell whether they name a zone."""
 
     def __init__(self) -> None:
         self.kind: Kind | None = None
@@ -136,8 +139,10 @@ class _TextTimes(ParquetColumn):
         return _text_problem(row, self._kind(_texts(row)[0]))
 
     def _kind(self, texts: pyarrow.StringArray) -> Kind:
-        if self.kind is None and len(texts):
-            self.kind = iso_times(has_zone(texts[0].as_py()))
+        if self.kind is None:
+            instants = filter(INSTANT.fullmatch, (text.as_py() for text in texts))
+            samples = list(islice(instants, SAMPLE_ROWS))
+            self.kind = times_like(samples) if samples else None
         return self.kind or iso_times(False)
 
 

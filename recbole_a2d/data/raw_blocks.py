@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from recbole_a2d.data.raw_files import READ_BYTES, Read
@@ -13,6 +14,8 @@ from recbole_a2d.errors import UserError
 MAX_ROW_BYTES = 1 << 26
 UTF8_MARK = b"\xef\xbb\xbf"
 OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# Arrow takes values of any length; the plain reader, which names faults, has to as well.
+csv.field_size_limit(2 * MAX_ROW_BYTES)
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,34 @@ class Row:
         first, last: numbers of its first and its last line.
         text: its bytes.
         fields: its values.
+        closed: whether it holds an even number of double quotes, and none of its values is open
+            where it ends; always so where quotes mean nothing.
     """
 
     first: int
     last: int
     text: bytes
     fields: list[str]
+    closed: bool
 
 
 def read_blocks(
-    read: Read, path: Path, quotes: bool = True, size: int = READ_BYTES
+    read: Read,
+    path: Path,
+    quotes: bool = True,
+    size: int = READ_BYTES,
+    *,
+    line_ends: bool = True,
 ) -> Iterator[Block]:
     """Cut a stream into blocks of about ``size`` bytes that end where a row ends.
 
     Args:
         read: gives the next bytes of the file.
         path: of the file, for messages.
-        quotes: a line end between double quotes does not end a row; else quotes mean nothing.
+        quotes: whether double quotes enclose values; else they mean nothing.
         size: bytes to read at once.
+        line_ends: whether an enclosed value may hold line ends; else every line end ends a row,
+            and a quote that is never closed costs its own line alone.
 
     Raises:
         UserError: the text is not UTF-8, or a row or quoted value has no end within 64 MiB.
@@ -71,7 +84,7 @@ def read_blocks(
     while rest:
         chunk = read(size)
         quoted = quotes and b'"' in rest
-        cut = _end_of_rows(rest, quoted) if chunk else len(rest)
+        cut = _end_of_rows(rest, quoted and line_ends) if chunk else len(rest)
         if cut:
             block = Block(rest[:cut], line, quoted and b'"' in rest[:cut])
             yield block
@@ -90,27 +103,41 @@ def count_line_ends(text: bytes) -> int:
     return text.count(b"\n") + (returns - text.count(b"\r\n") if returns else 0)
 
 
-def rows_of(block: Block, delimiter: str) -> Iterator[Row]:
+def rows_of(block: Block, delimiter: str, line_ends: bool) -> Iterator[Row]:
     """Rows of a block one by one, slowly; blank lines are passed over.
 
     Bytes that are not UTF-8 become lone surrogates in the fields.
 
-    Raises:
-        csv.Error: a value is longer than the reader of the standard library takes.
+    Args:
+        block: the rows.
+        delimiter: between values.
+        line_ends: whether quoted values may hold line ends; else every line is read by itself,
+            whatever the quotes of the lines before it.
     """
     lines = block.text.splitlines(keepends=True)
+    if line_ends or not block.quoted:
+        yield from _rows(lines, block.first_line, delimiter, block.quoted)
+        return
+    for number, line in enumerate(lines, start=block.first_line):
+        yield from _rows([line], number, delimiter, block.quoted)
+
+
+def _rows(lines: Sequence[bytes], first: int, delimiter: str, quoted: bool) -> Iterator[Row]:
+    """Rows of lines that are read in one go; ``first`` is the number of the first line."""
+    texts = (line.decode("utf-8", "surrogateescape") for line in lines)
     reader = csv.reader(
-        (line.decode("utf-8", "surrogateescape") for line in lines),
+        chain(texts, [""]),  # a reader that asks for one line more has a value open at the end
         delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if block.quoted else csv.QUOTE_NONE,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
     )
     start = 0
     for fields in reader:
-        stop = reader.line_num
+        stop = min(reader.line_num, len(lines))
         if fields:
-            first = block.first_line + start
-            last = block.first_line + stop - 1
-            yield Row(first, last, b"".join(lines[start:stop]), fields)
+            text = b"".join(lines[start:stop])
+            odd = quoted and text.count(b'"') % 2 == 1
+            closed = reader.line_num <= len(lines) and not odd
+            yield Row(first + start, first + stop - 1, text, fields, closed)
         start = stop
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from recbole_a2d.data.tables import FloatArray
 
 CODED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 MICROSECONDS = 1_000_000
+SAMPLE_ROWS = 100
+"""Rows by which the layout of a file is found out: one bad row does not tell it."""
 # What no atomic file can hold, see atomic_writing.
 UNUSABLE = "[\t\r\n\\x00]"
 WHAT_IS_UNUSABLE = {"\t": "a tab", "\r": "a line end", "\n": "a line end", "\0": "a NUL byte"}
@@ -144,6 +147,26 @@ def _seconds(column: pyarrow.ChunkedArray) -> FloatArray:
 def iso_times(zoned: bool) -> Kind:
     """ISO dates and times to seconds since 1970; without a zone they are taken as UTC."""
     return Kind(_instant(zoned), _instant_problem(zoned), _seconds)
+
+
+def times_like(samples: Iterable[str], numbers: bool = True) -> Kind:
+    """The kind of time that most texts are; of equally many the first; ISO where none is any.
+
+    Args:
+        samples: some values of the column.
+        numbers: whether numbers since 1970 are times as well.
+    """
+    forms = Counter(form for form in map(_form, samples) if form and (numbers or form != "number"))
+    form = forms.most_common(1)[0][0] if forms else "no zone"
+    return NUMBERS if form == "number" else iso_times(form == "zone")
+
+
+def _form(text: str) -> str | None:
+    if NUMBER.fullmatch(text):
+        return "number"
+    if INSTANT.fullmatch(text):
+        return "zone" if has_zone(text) else "no zone"
+    return None
 
 
 # ------------------------------------------------------------------------------------ few values

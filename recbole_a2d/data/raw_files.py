@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from errno import EINVAL
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.array_file import DAMAGED
+from recbole_a2d.errors import UserError, reason
 
 READ_BYTES = 1 << 24
 PACKED = (".gz", ".zip")
@@ -46,19 +47,23 @@ def find_optional(raw: Path, names: Sequence[str]) -> Path | None:
     found = [place for place in places if place.is_file()]
     if len(found) > 1:
         raise UserError(
-            f"{raw} holds both {found[0].name} and {found[1].name}: give one of them to --raw"
+            f"{raw} holds both {found[0].name} and {found[1].name}: move one of them away"
         )
     return found[0] if found else None
 
 
-def require_file(path: Path) -> None:
+def require_file(path: Path, option: str = "--raw") -> None:
     """Refuse what is no file; a pipe would be waited for without end.
+
+    Args:
+        path: of a raw file.
+        option: that names it.
 
     Raises:
         UserError: as said.
     """
     if not path.is_file():
-        raise UserError(f"{path} is not a file: give the raw file to --raw")
+        raise UserError(f"{path} is not a file: give the raw file to {option}")
 
 
 @contextmanager
@@ -68,32 +73,51 @@ def open_raw(path: Path) -> Iterator[Read]:
     A zip has to hold exactly one file; nothing is ever extracted to disk.
 
     Raises:
-        UserError: the file is missing, truncated, or not what its name says.
+        UserError: the file is missing, truncated, or not what its name says; the function raises
+            it too.
     """
     require_file(path)
-    try:
-        with _opened(path) as read:
-            yield read
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is truncated or damaged ({error}): download or pack it again"
-        ) from error
+    with ExitStack() as opened:
+        with _told(path):
+            stream = _open(path, opened)
+
+        def read(size: int) -> bytes:
+            with _told(path):
+                return stream.read(size)
+
+        yield read
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Read]:
-    if path.suffix == ".gz":
-        with gzip.open(path) as unpacked:
-            yield unpacked.read
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive, _open_member(archive, path) as member:
-            yield member.read
-    else:
-        with path.open("rb") as file:
-            yield file.read
+def _told(path: Path) -> Iterator[None]:
+    """Tell in one line what opening or reading a file raises; nothing else is caught by it."""
+    try:
+        yield
+    except RuntimeError as error:  # packed in a way, or with a password, that zipfile lacks
+        raise UserError(
+            f"{path} cannot be unpacked ({reason(error)}): unpack it by hand"
+        ) from error
+    except DAMAGED as error:
+        # Damaged numbers in a zip lead to places that no file has (EINVAL).
+        if isinstance(error, OSError) and error.errno not in (None, EINVAL):
+            raise UserError(f"{path}: {reason(error)}; check that it can be read") from error
+        raise UserError(
+            f"{path} is truncated or damaged ({reason(error)}): download or pack it again"
+        ) from error
 
 
-def _open_member(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
+def _open(path: Path, opened: ExitStack) -> IO[bytes]:
+    """The unpacked bytes of a file; ``opened`` gets all that has to be closed."""
+    packing = path.suffix.lower()
+    if packing == ".gz":
+        return cast(IO[bytes], opened.enter_context(gzip.open(path)))
+    if packing == ".zip":
+        archive = opened.enter_context(zipfile.ZipFile(path))
+        return opened.enter_context(archive.open(_member(archive, path)))
+    return opened.enter_context(path.open("rb"))
+
+
+def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     members = [
         entry
         for entry in archive.infolist()
@@ -101,10 +125,7 @@ def _open_member(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
     ]
     if len(members) != 1:
         raise UserError(
-            f"{path} holds {len(members)} files instead of one: unpack it and give the folder to "
-            "--raw"
+            f"{path} holds {len(members)} files instead of one: unpack it and give the file that "
+            "is meant"
         )
-    try:
-        return archive.open(members[0])
-    except (RuntimeError, NotImplementedError) as error:
-        raise UserError(f"{path} cannot be unpacked ({error}): unpack it by hand") from error
+    return members[0]

@@ -14,7 +14,8 @@ from recbole_a2d.data.parquet_columns import ParquetColumn, column_of
 from recbole_a2d.data.progress import row_counter
 from recbole_a2d.data.raw_columns import CODED
 from recbole_a2d.data.raw_files import require_file
-from recbole_a2d.data.raw_table import RawTable, joined_names, joined_numbers, shorten
+from recbole_a2d.data.raw_layout import shorten
+from recbole_a2d.data.raw_table import RawTable, joined_names, joined_numbers
 from recbole_a2d.data.tables import BoolArray
 from recbole_a2d.errors import UserError
 
@@ -23,7 +24,7 @@ BATCH_ROWS = 1 << 20
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is parquet by its name or its first bytes."""
-    if path.suffix in (".parquet", ".pq"):
+    if path.suffix.lower() in (".parquet", ".pq"):
         return True
     if not path.is_file():
         return False

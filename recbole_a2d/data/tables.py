@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,6 +123,7 @@ class ConvertedLog(SessionTables):
         notes: remarks a user of the data set has to know.
         best: best reachable scores, where the source knows them (synthetic data).
         warnings: what in the raw log may be wrong; said once, when it is converted.
+        afterwards: what else the reader writes, once the data set stands.
     """
 
     name: str
@@ -129,3 +131,4 @@ class ConvertedLog(SessionTables):
     notes: tuple[str, ...] = ()
     best: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    afterwards: tuple[Callable[[], None], ...] = ()

@@ -46,19 +46,24 @@ def tokens(dataset: Any, field: str, ids: Any) -> Any:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, toy_log: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """RecBole writes its logs into the working folder."""
+def folder(tmp_path: Path, toy_log: Any, monkeypatch: pytest.MonkeyPatch, request: Any) -> Path:
+    """RecBole writes its logs into the working folder. The parameter puts spaces into names."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["pytest"])
     training = [[0, 1, 2, 3, 0, 4], [1, 2], [3, 0, 5], [2, 2, 1], [4, 5, 1]]
     log = toy_log(
         training, [[0, 2, 1, 3, 5], [7, 1]], {"i0": "a", "i2": "b", "i4": "a"}, valid_fraction=0.4
     )
-    write_atomic(tmp_path / "toy", log)
+    if getattr(request, "param", False):
+        for clicks in log.splits.values():
+            clicks.session_tokens[:] = [f" {name} of  {name} " for name in clicks.session_tokens]
+        log.category_tokens[:] = [f" {name} and {name}" for name in log.category_tokens]
+    write_atomic(tmp_path / "toy", log, LENGTH)
     write_prefixes(tmp_path / "toy", log, LENGTH)
     return tmp_path / "toy"
 
 
+@pytest.mark.parametrize("folder", [False, True], indirect=True)
 def test_stock_recbole_reads_the_very_rows(folder: Path) -> None:
     settings = SETTINGS | {"data_path": str(folder.parent)}
     config = Config(model="GRU4Rec", dataset="toy", config_dict=settings)
@@ -82,14 +87,16 @@ def test_stock_recbole_reads_the_very_rows(folder: Path) -> None:
         assert len(rows) == tables.splits[split].sessions.rows
 
 
-def test_stock_recbole_reads_the_categories(folder: Path) -> None:
+@pytest.mark.parametrize("folder", [False, True], indirect=True)
+def test_stock_recbole_reads_the_categories(folder: Path, request: Any) -> None:
     settings = SETTINGS | {"data_path": str(folder.parent)}
     dataset = create_dataset(Config(model="GRU4Rec", dataset="toy", config_dict=settings))
     feature = dataset.get_item_feature()
     items = tokens(dataset, "item_id", feature["item_id"])
     categories = tokens(dataset, "category", feature["category"])
     found = dict(zip(items, categories, strict=True))
-    assert {i: c for i, c in found.items() if c != "[PAD]"} == {"i0": "a", "i2": "b", "i4": "a"}
+    a, b = (" a and a", " b and b") if request.node.callspec.params["folder"] else ("a", "b")
+    assert {i: c for i, c in found.items() if c != "[PAD]"} == {"i0": a, "i2": b, "i4": a}
 
 
 def test_layout(folder: Path) -> None:
@@ -106,12 +113,22 @@ def test_the_folder_still_reads_and_can_be_replaced(folder: Path, toy_log: Any) 
     assert not list(folder.glob("*.prefix_*"))  # rows of the former data
 
 
-@pytest.mark.parametrize("token", ["a b", 'say "a"', "NA", "nan", "null", "None", "#N/A N/A"])
-def test_tokens_that_stock_recbole_misreads(tmp_path: Path, toy_log: Any, token: str) -> None:
-    log = toy_log([[0, 1], [1, 0]], [[0, 1]])
-    log.item_tokens[1] = token
+MISREAD = ['say "a"', "NA", "nan", "null", "None", "#N/A N/A"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "token"),
+    [*((kind, token) for kind in ("item", "category", "session") for token in MISREAD)]
+    + [("item", "a b"), ("item", " "), ("item", "a ")],
+)
+def test_tokens_that_stock_recbole_misreads(
+    tmp_path: Path, toy_log: Any, kind: str, token: str
+) -> None:
+    log = toy_log([[0, 1], [1, 0]], [[0, 1]], {"i0": "a"})
+    tokens = {"item": log.item_tokens, "category": log.category_tokens}
+    tokens.get(kind, log.splits["test"].session_tokens)[0] = token
     write_atomic(tmp_path / "toy", log)
-    with pytest.raises(UserError, match="leave --prefixes out"):
+    with pytest.raises(UserError, match=f"{kind} id {token!r} holds a .*leave --prefixes out"):
         write_prefixes(tmp_path / "toy", log)
     assert not list(tmp_path.glob("toy/*prefix*"))
 

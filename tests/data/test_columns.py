@@ -89,8 +89,10 @@ def test_headers(tmp_path: Path, header: str) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="toy.inter is missing"):
+    with pytest.raises(UserError, match="toy.inter is missing: convert the data set again$"):
         read_columns(tmp_path / "toy.inter", FIELDS)
+    with pytest.raises(UserError, match="toy.inter is missing: look for it$"):
+        read_columns(tmp_path / "toy.inter", FIELDS, remedy="look for it")
 
 
 def test_kinds_of_fields() -> None:

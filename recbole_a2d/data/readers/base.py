@@ -21,6 +21,8 @@ class Reader:
             and the reader's own options. Raises ``UserError`` on bad input.
         needs_raw: whether ``--raw`` has to be given.
         takes_raw: whether ``--raw`` may be given.
+        raw_help: what ``--raw`` has to name, in words.
+        paths: further options that name files or folders, to read or to write.
     """
 
     name: str
@@ -29,3 +31,5 @@ class Reader:
     read: Callable[[Namespace], ConvertedLog]
     needs_raw: bool = True
     takes_raw: bool = True
+    raw_help: str = "file or folder of the raw log"
+    paths: tuple[str, ...] = ()

@@ -18,25 +18,17 @@ from recbole_a2d.data.lineage import (
     split_log,
 )
 from recbole_a2d.data.pauses import cut_at_pauses, parse_gap
-from recbole_a2d.data.raw_columns import (
-    NAME,
-    NUMBER,
-    NUMBERS,
-    OPTIONAL_NAME,
-    Kind,
-    has_zone,
-    iso_times,
-)
-from recbole_a2d.data.raw_parquet import is_parquet, read_parquet
-from recbole_a2d.data.raw_table import (
-    CodeArray,
+from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME, times_like
+from recbole_a2d.data.raw_layout import (
     Layout,
-    Names,
-    RawTable,
     find_columns,
     guess_delimiter,
     read_first_rows,
+    usual_width,
+    values_at,
 )
+from recbole_a2d.data.raw_parquet import is_parquet, read_parquet
+from recbole_a2d.data.raw_table import CodeArray, Names, RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, note_skipped, raw_log, read_counted
 from recbole_a2d.data.tables import ConvertedLog
@@ -218,22 +210,19 @@ def _named_columns(args: Namespace) -> dict[str, str]:
 
 def _layout(args: Namespace, columns: dict[str, str]) -> Layout:
     delimiter = _delimiter(args.delimiter)
-    rows = read_first_rows(args.raw, delimiter, quotes=not args.no_quotes)
+    rows = read_first_rows(args.raw, delimiter, not args.no_quotes, args.line_ends_in_quotes)
     delimiter = delimiter or guess_delimiter(rows[0].text)
-    if args.no_header:
-        header = [str(number) for number in range(1, len(rows[0].fields) + 1)]
-        first = rows[0].fields
-    else:
-        header = rows[0].fields
-        first = rows[1].fields if len(rows) > 1 else []
+    header = _numbers(usual_width(rows)) if args.no_header else rows.pop(0).fields
     places = find_columns(
         args.raw,
         header,
         {role: (name,) for role, name in columns.items()},
         f"name one of these, or give the --delimiter if it is not {delimiter!r}",
     )
+    times = values_at(places["time"], rows, len(header))
+    kinds = {role: OPTIONAL_NAME if role == "category" else NAME for role in columns}
     return Layout(
-        kinds={role: _kind(role, first[places[role] : places[role] + 1]) for role in columns},
+        kinds={**kinds, "time": times_like(times)},
         places=places,
         width=len(header),
         delimiter=delimiter,
@@ -241,6 +230,11 @@ def _layout(args: Namespace, columns: dict[str, str]) -> Layout:
         quotes=not args.no_quotes,
         line_ends=args.line_ends_in_quotes,
     )
+
+
+def _numbers(width: int) -> list[str]:
+    """Names of the columns of a file that names none."""
+    return [str(number) for number in range(1, width + 1)]
 
 
 def _delimiter(text: str | None) -> str | None:
@@ -251,19 +245,10 @@ def _delimiter(text: str | None) -> str | None:
     return text
 
 
-def _kind(role: str, sample: list[str]) -> Kind:
-    """Kind of a column; that of times follows from the first one."""
-    if role == "category":
-        return OPTIONAL_NAME
-    if role != "time":
-        return NAME
-    text = sample[0] if sample else ""
-    return NUMBERS if NUMBER.fullmatch(text) else iso_times(has_zone(text))
-
-
 READER = Reader(
     name="csv",
     summary="your own log: delimited text (plain, .gz, .zip) or parquet, columns by name",
     add_arguments=add_arguments,
     read=read,
+    raw_help="file of the log",
 )

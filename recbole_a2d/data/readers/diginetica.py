@@ -17,7 +17,7 @@ from recbole_a2d.data.lineage import (
     split_log,
 )
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, Kind, looked_up
-from recbole_a2d.data.raw_files import find_file, find_optional
+from recbole_a2d.data.raw_files import find_file, find_optional, require_file
 from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
@@ -69,6 +69,8 @@ def read(args: Namespace) -> ConvertedLog:
         UserError: files are missing or broken, or the rules leave nothing.
     """
     path = find_file(args.raw, [VIEWS], "item views of Diginetica")
+    if args.categories is not None:
+        require_file(args.categories, "--categories")
     rules = rules_from(args, args.test_days * DAY)
     kinds = {"session": NAME, "item": NAME, "timeframe": NUMBERS, "eventdate": DATES}
     table = read_headed(path, SPELLINGS, kinds, args)
@@ -123,4 +125,5 @@ READER = Reader(
     summary="Diginetica (CIKM Cup 2016): train-item-views.csv, product-categories.csv",
     add_arguments=add_arguments,
     read=read,
+    paths=("categories",),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow
@@ -11,15 +11,10 @@ import pyarrow
 from recbole_a2d.data.lineage import Rules, named
 from recbole_a2d.data.preprocess import build_log
 from recbole_a2d.data.raw_columns import Kind
-from recbole_a2d.data.raw_table import (
-    Layout,
-    RawTable,
-    find_columns,
-    guess_delimiter,
-    read_first_rows,
-    read_table,
-)
+from recbole_a2d.data.raw_layout import Layout, find_columns, guess_delimiter, read_first_rows
+from recbole_a2d.data.raw_table import RawTable, read_table
 from recbole_a2d.data.tables import Clicks, ConvertedLog
+from recbole_a2d.errors import UserError
 
 
 def add_row_arguments(parser: ArgumentParser) -> None:
@@ -29,6 +24,19 @@ def add_row_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="leave out rows that cannot be read and count them (default: stop at the first)",
     )
+
+
+def listed(option: str, text: str, known: Collection[str]) -> list[str]:
+    """Words of an option that takes several, separated by commas; blanks around them say nothing.
+
+    Raises:
+        UserError: one of them is none of the known ones.
+    """
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in known:
+            raise UserError(f"{option} {text}: {word!r} is none of {', '.join(known)}")
+    return words
 
 
 def read_headed(

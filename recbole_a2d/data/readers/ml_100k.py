@@ -28,6 +28,7 @@ from recbole_a2d.errors import UserError
 
 RATING_FIELDS = ("user_id:token", "item_id:token", "timestamp:float")
 GENRE_FIELDS = ("item_id:token", "class:token_seq")
+REMEDY = "give the folder that holds ml-100k.inter and ml-100k.item to --raw"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -88,7 +89,7 @@ def user_sessions(path: Path, gap_seconds: float) -> tuple[Clicks, StringArray]:
     """
     if not gap_seconds > 0:
         raise UserError(f"--gap-seconds {gap_seconds} must be above 0")
-    table = read_columns(path, RATING_FIELDS)
+    table = read_columns(path, RATING_FIELDS, remedy=REMEDY)
     users, items = Names.of(table["user_id:token"]), Names.of(table["item_id:token"])
     time = table["timestamp:float"].to_numpy()
     sessions, names = cut_at_pauses(users, time, gap_seconds)
@@ -107,7 +108,7 @@ def _split_test(clicks: Clicks, fraction: float) -> tuple[Clicks, Clicks]:
 
 
 def _first_genres(path: Path) -> dict[str, str]:
-    table = read_columns(path, GENRE_FIELDS, may_be_empty=["class:token_seq"])
+    table = read_columns(path, GENRE_FIELDS, ["class:token_seq"], REMEDY)
     rows = zip(
         table["item_id:token"].to_pylist(), table["class:token_seq"].to_pylist(), strict=True
     )
@@ -120,4 +121,5 @@ READER = Reader(
     add_arguments=add_arguments,
     read=read,
     needs_raw=False,
+    raw_help="folder of ml-100k.inter and ml-100k.item",
 )

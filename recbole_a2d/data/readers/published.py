@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,13 @@ from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.release import (
     Release,
     read_release,
+    require_words,
     write_archive,
     write_texts,
 )
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.data.tables import Clicks, ConvertedLog
+from recbole_a2d.errors import UserError
 
 # Known by their training and test rows: what a reader of results on them has to be told.
 REMARKS: dict[tuple[int, int], tuple[str, ...]] = {
@@ -50,17 +55,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> ConvertedLog:
-    """Read a folder of published files.
+    """Read a folder of published files; what is saved beside it comes after the data set.
 
     Raises:
-        UserError: files are missing, broken, or hold anything but plain data.
+        UserError: files are missing, broken, or hold anything but plain data, or cannot be saved
+            as is asked for.
     """
+    for option, folder in (("--to-text", args.to_text), ("--to-npz", args.to_npz)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UserError(f"{option} {folder} is no folder: choose another place to write to")
     release = read_release(args.raw, args.max_mib << 20)
-    if args.to_text is not None:
-        write_texts(args.to_text, release)
-    if args.to_npz is not None:
-        write_archive(args.to_npz, release)
-    return build_log(
+    log = build_log(
         name=args.name,
         source=READER.name,
         training=_numbered(release.train, 1),
@@ -70,6 +75,15 @@ def read(args: Namespace) -> ConvertedLog:
         valid_fraction=args.valid_fraction,
         notes=_notes(release),
     )
+    return replace(log, afterwards=_twins(release, args))
+
+
+def _twins(release: Release, args: Namespace) -> tuple[Callable[[], None], ...]:
+    """What writes the release in the other forms that are asked for."""
+    if args.to_text is not None:
+        require_words(release)
+    forms = ((args.to_text, write_texts), (args.to_npz, write_archive))
+    return tuple(partial(write, folder, release) for folder, write in forms if folder is not None)
 
 
 def _numbered(sessions: Sessions, first: int) -> Clicks:
@@ -89,4 +103,6 @@ READER = Reader(
     summary="session files released with papers (SR-GNN, GCE-GNN, CM-HGNN ...), with categories",
     add_arguments=add_arguments,
     read=read,
+    raw_help="folder of the published files",
+    paths=("to_text", "to_npz"),
 )

@@ -6,9 +6,11 @@ category of items. The pickles hold the test sessions as (prefix, target) rows i
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from recbole_a2d.safe_write import replaced_file
 PICKLES = ("all_train_seq.txt", "test.txt", "category.txt")
 TEXTS = ("train_sessions.txt", "test_sessions.txt", "categories.txt")
 ARCHIVE = "sessions.npz"
+NOT_A_WORD = re.compile("[\\s\ud800-\udfff]|^\ufeff|^$")  # a mark of byte order is no letter
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,20 @@ def read_texts(folder: Path, max_bytes: int = MAX_BYTES) -> Release:
     return _release(_words(train_path, max_bytes), _words(test_path, max_bytes), categories)
 
 
+def require_words(release: Release) -> None:
+    """Refuse a release that plain text would give back as another one.
+
+    Raises:
+        UserError: an id holds white space, which is between ids in text, or is no text by itself.
+    """
+    ids = (release.item_tokens.tolist(), *zip(*release.category_of_item.items(), strict=True))
+    for token in filter(NOT_A_WORD.search, chain.from_iterable(ids)):
+        raise UserError(
+            f"id {token!r} is not one word, as ids are in text: save the sessions with --to-npz "
+            "instead of --to-text"
+        )
+
+
 def write_texts(folder: Path, release: Release) -> None:
     """Write a release as plain text."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +147,7 @@ def _words(path: Path, max_bytes: int) -> list[list[str]]:
     try:
         if path.stat().st_size > max_bytes:
             raise UserError(f"{path} is larger than {max_bytes >> 20} MiB: raise --max-mib")
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except UnicodeDecodeError:

@@ -22,7 +22,7 @@ from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME
 from recbole_a2d.data.raw_files import find_file, find_optional
 from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
+from recbole_a2d.data.readers.headed import add_row_arguments, listed, raw_log, read_headed
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -42,6 +42,7 @@ PROPERTY_SPELLINGS = {
     "property": ("property",),
     "value": ("value",),
 }
+CLICKS = ("view", "addtocart", "transaction")
 TREE_SPELLINGS = {"category": ("categoryid",), "parent": ("parentid",)}
 LEVELS = ("leaf", "parent", "root")
 RULES = Rules(test_period=7 * DAY)
@@ -55,7 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--events",
         default="view",
-        help="events that count as clicks, of view,addtocart,transaction (default: view)",
+        help=f"events that count as clicks, of {','.join(CLICKS)} (default: view)",
     )
     parser.add_argument(
         "--category-level",
@@ -77,8 +78,8 @@ def read(args: Namespace) -> ConvertedLog:
     rules, gap = rules_from(args, args.test_days * DAY), parse_gap(args.gap)
     path = find_file(args.raw, [EVENTS], "events of RetailRocket")
     kinds = {"user": NAME, "item": NAME, "time": NUMBERS, "event": NAME}
-    keep = ("event", frozenset(args.events.split(",")))
-    table = read_headed(path, EVENT_SPELLINGS, kinds, args, keep=keep)
+    events = listed("--events", args.events, CLICKS)
+    table = read_headed(path, EVENT_SPELLINGS, kinds, args, keep=("event", frozenset(events)))
     seconds = table.numbers["time"] / 1000
     sessions, names = cut_at_pauses(table.names["user"], seconds, gap)
     training, test = split_log(
@@ -100,7 +101,7 @@ def read(args: Namespace) -> ConvertedLog:
         _categories(path.parent, training, args),
         rules,
         f"Events of one visitor without a pause over {args.gap} make a session. "
-        f"Events: {args.events}.",
+        f"Events: {','.join(events)}.",
         f"Category: {args.category_level}, the last one known when training ends.",
     )
 

@@ -22,10 +22,11 @@ from recbole_a2d.data.lineage import (
     split_log,
 )
 from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME, looked_up
-from recbole_a2d.data.raw_files import find_optional
-from recbole_a2d.data.raw_table import Names, RawTable, read_first_rows
+from recbole_a2d.data.raw_files import find_optional, require_file
+from recbole_a2d.data.raw_layout import read_first_rows
+from recbole_a2d.data.raw_table import Names, RawTable
 from recbole_a2d.data.readers.base import Reader
-from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_headed
+from recbole_a2d.data.readers.headed import add_row_arguments, listed, raw_log, read_headed
 from recbole_a2d.data.tables import Clicks, ConvertedLog
 from recbole_a2d.errors import UserError
 
@@ -111,10 +112,15 @@ def read(args: Namespace) -> ConvertedLog:
     """
     path = find_optional(args.raw, [SESSIONS]) or find_optional(args.raw, [USER_LOG])
     if path is None:
-        raise UserError(f"{args.raw} holds neither {SESSIONS} nor {USER_LOG}, plain, .gz or .zip")
+        raise UserError(
+            f"{args.raw} holds neither {SESSIONS} nor {USER_LOG}, plain, .gz or .zip: give the "
+            "file or its folder to --raw"
+        )
     header = read_first_rows(path)[0].fields
     form = SESSIONS if "SessionId" in header else USER_LOG
     _settle_options(args, path, form)
+    if args.user_log is not None:
+        require_file(args.user_log, "--user-log")
     return _read_sessions(path, args) if form == SESSIONS else _read_user_log(path, args)
 
 
@@ -195,7 +201,8 @@ def _read_user_log(path: Path, args: Namespace) -> ConvertedLog:
     args.at_cut = args.at_cut or "train"
     rules = rules_from(args, args.test_days * DAY)
     kinds = {"user": NAME, "item": NAME, "category": OPTIONAL_NAME, "day": DAYS, "action": NAME}
-    keep = ("action", _actions(args.actions))
+    actions = listed("--actions", args.actions, ACTIONS)
+    keep = ("action", frozenset(ACTIONS[word] for word in actions))
     table = _with_sessions(read_headed(path, LOG_SPELLINGS, kinds, args, keep=keep))
     training, test = split_log(_take_clicks(table), rules)
     return raw_log(
@@ -207,7 +214,7 @@ def _read_user_log(path: Path, args: Namespace) -> ConvertedLog:
         training_categories(table, training),
         rules,
         f"{USER_LOG}: a session is one day of one user, in the order of the file; times are "
-        f"days of {YEAR}, the log gives none within a day. Actions: {args.actions}.",
+        f"days of {YEAR}, the log gives none within a day. Actions: {','.join(actions)}.",
     )
 
 
@@ -221,14 +228,6 @@ def _take_clicks(table: RawTable) -> Clicks:
         n_sessions=len(sessions.names),
         dates=days,
     )
-
-
-def _actions(text: str) -> frozenset[str]:
-    words = text.split(",")
-    unknown = [word for word in words if word not in ACTIONS]
-    if unknown:
-        raise UserError(f"--actions {text}: {unknown[0]!r} is none of {', '.join(ACTIONS)}")
-    return frozenset(ACTIONS[word] for word in words)
 
 
 def _with_sessions(table: RawTable) -> RawTable:
@@ -253,4 +252,5 @@ READER = Reader(
     summary="Tmall (IJCAI-15): dataset15.csv as in the literature, or user_log_format1.csv",
     add_arguments=add_arguments,
     read=read,
+    paths=("user_log",),
 )

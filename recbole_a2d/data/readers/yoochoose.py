@@ -18,15 +18,16 @@ from recbole_a2d.data.lineage import (
     rules_from,
     split_log,
 )
-from recbole_a2d.data.raw_columns import NAME, OPTIONAL_NAME, has_zone, iso_times
+from recbole_a2d.data.raw_columns import NAME, OPTIONAL_NAME, times_like
 from recbole_a2d.data.raw_files import find_file
-from recbole_a2d.data.raw_table import (
+from recbole_a2d.data.raw_layout import (
     Layout,
-    RawTable,
     find_columns,
     guess_delimiter,
     read_first_rows,
+    values_at,
 )
+from recbole_a2d.data.raw_table import RawTable
 from recbole_a2d.data.readers.base import Reader
 from recbole_a2d.data.readers.headed import add_row_arguments, raw_log, read_counted
 from recbole_a2d.data.tables import Clicks, ConvertedLog
@@ -65,7 +66,8 @@ def read(args: Namespace) -> ConvertedLog:
         UserError: the file is missing or broken, or the rules leave nothing.
     """
     fraction, rules = parse_fraction(args.fraction), rules_from(args, args.test_days * DAY)
-    table = _read_clicks(find_file(args.raw, [CLICKS], "clicks of Yoochoose"), args)
+    path = find_file(args.raw, [CLICKS], "clicks of Yoochoose")
+    table = read_counted(path, _layout(path), args)
     training, test = split_log(_sessions_of(table, rules), rules)
     training = last_rows(training, fraction)
     return raw_log(
@@ -114,25 +116,22 @@ def last_rows(training: Clicks, fraction: Fraction) -> Clicks:
     return training.slice(min(first, n_sessions), n_sessions)
 
 
-def _read_clicks(path: Path, args: Namespace) -> RawTable:
+def _layout(path: Path) -> Layout:
     rows = read_first_rows(path)
+    delimiter = guess_delimiter(rows[0].text)
     headed = rows[0].fields[0] in SPELLINGS["session"]
-    if headed and len(rows) == 1:
+    header = rows.pop(0).fields if headed else COLUMNS
+    if not rows:
         raise UserError(f"{path} holds no row: download it again")
-    places = {column: place for place, column in enumerate(COLUMNS)}
-    if headed:
-        places = find_columns(path, rows[0].fields, SPELLINGS)
-    sample = rows[-1].fields
-    time = sample[places["time"]] if len(sample) > places["time"] else ""
-    kinds = {"session": NAME, "time": iso_times(has_zone(time)), "item": NAME}
-    layout = Layout(
-        kinds={**kinds, "category": OPTIONAL_NAME},
+    places = find_columns(path, header, SPELLINGS if headed else {c: (c,) for c in COLUMNS})
+    times = times_like(values_at(places["time"], rows, len(header)), numbers=False)
+    return Layout(
+        kinds={"session": NAME, "time": times, "item": NAME, "category": OPTIONAL_NAME},
         places=places,
-        width=len(rows[0].fields) if headed else len(COLUMNS),
-        delimiter=guess_delimiter(rows[0].text),
+        width=len(header),
+        delimiter=delimiter,
         header=headed,
     )
-    return read_counted(path, layout, args)
 
 
 def _sessions_of(table: RawTable, rules: Rules) -> Clicks:

@@ -166,13 +166,54 @@ def test_line_ends_in_quotes_have_to_be_allowed(tmp_path: Path, rows: list[list[
     assert converted(path, "--line-ends-in-quotes") == expected
 
 
-def test_quotes_as_plain_characters(tmp_path: Path) -> None:
-    lines = [f'{n},{n // 2},{n % 2}" pipe' for n in range(60)]
+@pytest.mark.parametrize("rows", [59, 60])
+def test_quotes_as_plain_characters(tmp_path: Path, rows: int) -> None:
+    """Whether the file holds an odd number of them or an even one."""
+    lines = [f'{n},{n // 2},{n % 2}" pipe' for n in range(rows)]
     path = tmp_path / "log.csv"
-    path.write_text("when,sid,item\n" + "\n".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(UserError, match="a double quote is never closed"):
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError, match="line 2: a double quote is never closed"):
         converted(path)
     assert b'0" pipe' in converted(path, "--no-quotes")["log.item"]
+
+
+FORMS = {"s": "1400000000", "iso": "2014-05-13T16:53:20", "utc": "2014-05-13T16:53:20Z"}
+
+
+@pytest.mark.parametrize("bad", ["", "noon", "2014-13-01", *FORMS.values()])
+@pytest.mark.parametrize("form", FORMS)
+def test_one_bad_row_does_not_tell_the_form_of_times(
+    tmp_path: Path, rows: list[list[str]], form: str, bad: str
+) -> None:
+    """Nor does it cost any other row, be it the first one."""
+    if bad == FORMS[form]:
+        return
+    timed = [[TIME_TEXTS[form](time), *rest] for time, *rest in rows]
+    (tmp_path / "log.csv").write_text(as_text(timed), encoding="utf-8")
+    expected = converted(tmp_path / "log.csv")
+    timed.insert(0, [bad, *rows[0][1:]])
+    (tmp_path / "log.csv").write_text(as_text(timed), encoding="utf-8")
+    pd.DataFrame(timed, columns=COLUMNS).to_parquet(tmp_path / "log.parquet")
+    paths = ["log.csv"] if form == "s" else ["log.csv", "log.parquet"]  # whose texts are ISO alone
+    for name, place in zip(paths, ("line 2", "row 1"), strict=False):
+        with pytest.raises(UserError, match=f"{place}: time: "):
+            converted(tmp_path / name)
+        assert converted(tmp_path / name, "--skip-bad-rows") == expected
+
+
+@pytest.mark.parametrize("bad", ["5", "5,x,u1,1,c,d,e", '5,"x,u1,1,c'])
+def test_one_bad_row_does_not_tell_the_columns(
+    tmp_path: Path, rows: list[list[str]], bad: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(as_text(rows), encoding="utf-8")
+    expected = converted(path)
+    path.write_text("\n".join([bad, as_text(rows).split("\n", 1)[1]]), encoding="utf-8")
+    columns = ["--no-header", "--session", "3", "--item", "4", "--time", "1"]
+    columns += ["--delimiter", ","]
+    with pytest.raises(UserError, match="line 1: "):
+        converted(path, columns=columns)
+    assert converted(path, "--skip-bad-rows", columns=columns) == expected
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -186,6 +227,8 @@ def test_the_unit_can_be_given(tmp_path: Path, unit: str) -> None:
 BAD_TIMES = {
     "look like s and ms": ["1400000000", "1400000000000"],
     "look like dates": ["20140407", "20140408"],
+    r"look like dates \(2014040811\)": ["2014040710", "2014040811"],
+    r"look like dates \(20140408105109\)": ["20140407105109", "20140408105109"],
     "line 3: time: 'noon' is not a number": ["5", "noon"],
     "line 3: time: 'nan' is not a number": ["5", "nan"],
     "line 3: time: '1e999' is not a number": ["5", "1e999"],
@@ -356,6 +399,15 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "log.xlsx").write_bytes(content)
     with pytest.raises(UserError, match="no column 'sid'; .*: this is no text: export the log"):
         converted(tmp_path / "log.xlsx")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251", "gb2312"])
+def test_a_header_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
+    name = {"cp1251": "товар", "gb2312": "商品", "cp1252": "œuvre"}.get(encoding, "pièce")
+    path = tmp_path / "log.csv"
+    path.write_bytes(f"{name},sid,when\n1,2,3\n".encode(encoding))
+    with pytest.raises(UserError, match="no column 'item'.*: it is not UTF-8: save .* as UTF-8$"):
+        converted(path)
 
 
 def test_a_column_that_stands_twice(tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_bad_options(options: Any) -> None:
         read(**options)
 
 
+REMEDY = "give the folder that holds ml-100k.inter and ml-100k.item to --raw$"
+
+
 def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"ml-100k.inter is missing"):
+    with pytest.raises(UserError, match=rf"ml-100k.inter is missing: {REMEDY}"):
+        read(raw=tmp_path)
+    with pytest.raises(UserError, match=rf"ml-100k.inter/ml-100k.inter is missing: {REMEDY}"):
+        read(raw=example_folder() / "ml-100k.inter")
+    (tmp_path / "ml-100k.inter").write_text(HEADER + "a\tx\t1\t100\n" * 9)
+    with pytest.raises(UserError, match=rf"ml-100k.item is missing: {REMEDY}"):
+        read(raw=tmp_path)
+
+
+@pytest.mark.parametrize("text", [HEADER + "a\tx\t1\n", "user\titem\n"])
+def test_broken_files(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ml-100k.inter").write_text(text)
+    with pytest.raises(UserError, match=rf"correct .*, or {REMEDY}"):
         read(raw=tmp_path)

@@ -123,19 +123,29 @@ def test_the_real_diginetica_sample(tmp_path: Path) -> None:
     assert len(test) == 39
 
 
+VIEWS = "session_id;user_id;item_id;timeframe;eventdate\n" + "".join(
+    f"{n // 2};NA;{n % 2};{n};2016-05-{1 + n // 8:02d}\n" for n in range(160)
+)
+
+
 def test_an_item_with_two_categories(tmp_path: Path) -> None:
-    (tmp_path / "train-item-views.csv").write_text(
-        "session_id;user_id;item_id;timeframe;eventdate\n" + "1;NA;5;3;2016-05-09\n" * 5
-    )
-    (tmp_path / "product-categories.csv").write_text("itemId;categoryId\n5;1\n5;2\n")
-    with pytest.raises(UserError, match=r"no training session|has the categories '1' and '2'"):
+    (tmp_path / "train-item-views.csv").write_text(VIEWS)
+    (tmp_path / "product-categories.csv").write_text("itemId;categoryId\n0;1\n1;3\n0;2\n")
+    message = "product-categories.csv: item '0' has the categories '1' and '2'; keep one"
+    with pytest.raises(UserError, match=message):
         main(["diginetica", "--raw", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_diginetica_names_the_option_of_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "train-item-views.csv").write_text(VIEWS)
+    words = ["diginetica", "--raw", str(tmp_path), "--categories", "nope.csv"]
+    with pytest.raises(UserError, match="^nope.csv is not a file: .* raw file to --categories$"):
+        main([*words, "--out", str(tmp_path / "out")])
 
 
 def test_bad_rows_of_every_file_are_counted(tmp_path: Path, capsys: Any) -> None:
-    rows = [f"{n // 2};NA;{n % 2};{n};2016-05-{1 + n // 8:02d}\n" for n in range(160)]
-    header = "session_id;user_id;item_id;timeframe;eventdate\n"
-    (tmp_path / "train-item-views.csv").write_text(header + "".join(rows) + "1;2\n;;;;\n")
+    (tmp_path / "train-item-views.csv").write_text(VIEWS + "1;2\n;;;;\n")
     (tmp_path / "product-categories.csv").write_text("itemId;categoryId\n0;7\n1;8\n3\n")
     words = ["diginetica", "--raw", str(tmp_path), "--out", str(tmp_path / "out")]
     with pytest.raises(UserError, match=r"train-item-views.csv, line 162: 2 values instead of 5"):
@@ -185,6 +195,23 @@ def test_yoochoose_with_a_header(tmp_path: Path) -> None:
         out = tmp_path / f"out_{name}" / "x"
         main(["yoochoose", "--raw", str(tmp_path / name), "--fraction", "1", "--out", str(out)])
     assert folder_bytes(tmp_path / "out_a" / "x") == folder_bytes(tmp_path / "out_b" / "x")
+
+
+@pytest.mark.parametrize("header", ["", "session_id,timestamp,item_id,category\n"])
+@pytest.mark.parametrize("bad", ["", "noon", "1400000000", "2014-09-20T00:00:00"])
+def test_yoochoose_with_a_bad_first_row(tmp_path: Path, header: str, bad: str) -> None:
+    rows = "".join(f"{n // 2},2014-09-{20 + n // 8}T00:00:00.000Z,{n % 2},0\n" for n in range(40))
+    words = ["yoochoose", "--raw", str(tmp_path), "--fraction", "1", "--skip-bad-rows"]
+    for name, first in (("whole", ""), ("bad", f"7,{bad},1,0\n")):
+        (tmp_path / "yoochoose-clicks.dat").write_text(header + first + rows)
+        main([*words, "--out", str(tmp_path / name / "x")])
+    assert folder_bytes(tmp_path / "bad" / "x") == folder_bytes(tmp_path / "whole" / "x")
+
+
+def test_yoochoose_takes_no_numbers_for_times(tmp_path: Path) -> None:
+    (tmp_path / "yoochoose-clicks.dat").write_text("1,1400000000,5,0\n" * 9)
+    with pytest.raises(UserError, match="line 1: time: '1400000000' is not a time like 2014-04"):
+        main(["yoochoose", "--raw", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize("fraction", ["0", "2", "1/0", "x", "-1/4", "1/1000"])
@@ -280,6 +307,25 @@ def test_tmall_options_of_the_other_form(
     assert not (tmp_path / "out").exists()
 
 
+def test_tmall_names_what_to_give_where_a_file_is_missing(tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match="nope holds neither .*: give the file or its folder to --"):
+        main(["tmall", "--raw", "nope", *out])
+    (tmp_path / "dataset15.csv").write_text("ItemId\tSessionId\tTime\n1\t1\t1\n")
+    with pytest.raises(UserError, match="^nope.csv is not a file: .* raw file to --user-log$"):
+        main(["tmall", "--raw", str(tmp_path), "--user-log", "nope.csv", *out])
+
+
+@pytest.mark.parametrize("actions", ["click,carts", "click,", "0", "Click"])
+def test_tmall_actions_are_known_ones(tmp_path: Path, actions: str) -> None:
+    (tmp_path / "user_log_format1.csv").write_text(",".join(LOG_HEADER) + "\n")
+    wrong = actions.removeprefix("click,")
+    with pytest.raises(
+        UserError, match=f"--actions {actions}: '{wrong}' is none of click, cart, p"
+    ):
+        main(["tmall", "--raw", str(tmp_path), "--actions", actions, "--out", str(tmp_path / "o")])
+
+
 # ------------------------------------------------------------------------------ retailrocket
 
 VISITS = [str(1433221332117 + n * 3 * 86_400_000 // 2) for n in range(8)]
@@ -350,3 +396,32 @@ def test_retailrocket_levels(tmp_path: Path) -> None:
     (tmp_path / "category_tree.csv").write_text("categoryid,parentid\n3,2\n2,3\n")
     with pytest.raises(UserError, match="lies above itself"):
         main([*words, "--out", str(tmp_path / "again")])
+
+
+EVENTS = "timestamp,visitorid,event,itemid,transactionid\n" + "".join(
+    f"{n // 4 * 40_000_000 + n},{n // 4},{('view', 'addtocart')[n % 2]},{n % 3},\n"
+    for n in range(160)
+)
+
+
+@pytest.mark.parametrize("typo", ["addtocard", "View", "", "view addtocart"])
+def test_retailrocket_events_are_known_ones(tmp_path: Path, typo: str) -> None:
+    """Every one of them: the others would make a data set without what the typo stands for."""
+    (tmp_path / "events.csv").write_text(EVENTS)
+    words = ["retailrocket", "--raw", str(tmp_path), "--out", str(tmp_path / "out")]
+    for events in (typo, f"view,{typo}", f"{typo},view"):
+        with pytest.raises(UserError, match=f"--events {events}: '{typo}' is none of view, addto"):
+            main([*words, "--events", events])
+    assert not (tmp_path / "out").exists()
+
+
+def test_retailrocket_events_may_have_blanks_between(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(EVENTS)
+    found = []
+    for events in ("view,addtocart", "view, addtocart "):
+        words = ["retailrocket", "--raw", str(tmp_path), "--events", events]
+        main([*words, "--out", str(tmp_path / "out")])
+        found.append({p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()})
+    assert found[0] == found[1]
+    clicks = (tmp_path / "out" / "out.train.inter").read_text().splitlines()[1:5]
+    assert [click.split("\t")[1] for click in clicks] == ["0", "1", "2", "0"]

@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_a2d.data.readers.release import Release, read_release, write_archive, write_texts
+from recbole_a2d.data.readers.release import (
+    Release,
+    _release,
+    read_release,
+    require_words,
+    write_archive,
+    write_texts,
+)
 from recbole_a2d.errors import UserError
 
 SESSION = st.lists(st.integers(1, 70_000), min_size=2, max_size=5)
@@ -70,6 +77,39 @@ def test_text_ids_may_be_any_word(tmp_path: Path) -> None:
     assert named(release) == expected
     write_archive(tmp_path / "npz", release)
     assert named(read_release(tmp_path / "npz")) == expected
+
+
+def test_a_mark_of_byte_order_is_no_part_of_an_id(tmp_path: Path) -> None:
+    for name, text in (
+        ("train_sessions", "1 2\n"),
+        ("test_sessions", "2 1"),
+        ("categories", "1 7"),
+    ):
+        (tmp_path / f"{name}.txt").write_text("\ufeff" + text, encoding="utf-8")
+    assert named(read_release(tmp_path)) == ([["1", "2"]], [["2", "1"]], {"1": "7"})
+
+
+WORDS = st.text(st.sampled_from("1aé\ufeff"), min_size=1, max_size=3)
+IDS = WORDS | WORDS | WORDS | st.text(st.sampled_from("1 \t\n\x1c\x85\u3000\ud800"), max_size=2)
+
+
+@settings(max_examples=300)
+@given(
+    train=st.lists(st.lists(IDS, min_size=2, max_size=3), min_size=1, max_size=2),
+    category=st.dictionaries(IDS, IDS, max_size=2),
+)
+def test_text_gives_back_what_it_takes(train: list[list[str]], category: dict[str, str]) -> None:
+    """Ids that it would give back as others are refused."""
+    ids = [*(token for session in train for token in session), *category, *category.values()]
+    release = _release(train, train, category)
+    if all(token and token[0] != "\ufeff" and set(token) <= set("1aé\ufeff") for token in ids):
+        require_words(release)
+        with tempfile.TemporaryDirectory() as folder:
+            write_texts(Path(folder), release)
+            assert named(read_release(Path(folder))) == (train, train, category)
+    else:
+        with pytest.raises(UserError, match="is not one word, .* --to-npz instead of --to-text"):
+            require_words(release)
 
 
 ROWS = ([[1]], [2])
