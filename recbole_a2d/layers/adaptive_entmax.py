@@ -9,7 +9,8 @@ from torch import Tensor, nn
 _BISECTION_STEPS = 25
 """Halvings of the threshold's interval: enough for float32."""
 NOT_THERE = -1e4
-"""Score of a pad: finite, so that a row of pads yields no NaN, and far below any threshold."""
+"""Score of a pad below the highest of its row: finite, so that a row of pads yields no NaN, and far
+below any threshold."""
 
 
 class AdaptiveSparsity(nn.Module):
@@ -33,11 +34,19 @@ def masked_entmax(scores: Tensor, mask: Tensor, alpha: float | Tensor) -> Tensor
 
     Shapes:
         scores, mask ``[B, T]``, alpha a number or ``[B, 1]`` -> ``[B, T]``, float32, rows summing
-        to 1, or to 0 where the mask has nothing.
+        to 1, or to 0 where the mask has nothing; NaN where a score is NaN or infinite.
     """
-    scores = scores.float().masked_fill(~mask, NOT_THERE)
+    highest = _highest(scores.detach().float(), mask)
+    broken = ~highest.isfinite()
+    scores = (scores.float() - highest).masked_fill(~mask | broken, NOT_THERE)
     if isinstance(alpha, float) and alpha == 1.5:
         weights = entmax15(scores, dim=-1)
     else:
         weights = entmax_bisect(scores, alpha, dim=-1, n_iter=_BISECTION_STEPS)
-    return weights * mask
+    return (weights * mask).masked_fill(broken, torch.nan)
+
+
+def _highest(scores: Tensor, mask: Tensor) -> Tensor:
+    """Highest true score of each row, ``[B, 1]``; 0 where there is none."""
+    highest = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).amax(-1, keepdim=True)
+    return highest.masked_fill(~mask.any(-1, keepdim=True), 0)

@@ -23,6 +23,8 @@ _ROWS = 64
 """Sessions of a block."""
 _CHUNK_SCORES = 1 << 19
 """Scores of single vectors held at a time, few enough to stay in the cores' own caches."""
+_EXACT_IN_BFLOAT16 = 256
+"""Whole numbers up to this are told apart in every type that scores come in."""
 _ROW_SCORES = 1 << 18
 """Best scores that are exponentiated at a time, for the same reason."""
 
@@ -132,17 +134,19 @@ class _IntentSoftmax(torch.autograd.Function):
 def _best_scores(block: IntentBlock, vectors: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     """Scores of a block ``[R, N]`` and the number of the winning intent ``[R, N]``.
 
-    Winners are :func:`_numbers` in the scores' own type, found by comparing and multiplying: a
-    CPU does that many times faster than an argmax or a pass through booleans.
+    Winners are :func:`_numbers` in the scores' own type where it tells so many apart, found by
+    comparing and multiplying: a CPU does that many times faster than an argmax or a pass through
+    booleans.
     """
     count, rows = block.places.shape
     scores = vectors.new_empty(rows, len(table))
-    winners = torch.empty_like(scores)
-    numbers = _numbers(count, scores)
+    kind = scores.dtype if count <= _EXACT_IN_BFLOAT16 else torch.float32
+    winners = torch.empty_like(scores, dtype=kind)
+    numbers = _numbers(count, winners)
     for part in _item_chunks(len(vectors), len(table)):
         single = (vectors @ table[part].T).view(count, rows, -1)
         best = torch.amax(single, dim=0, out=scores[:, part])
-        won = torch.eq(single, best, out=single).mul_(numbers)
+        won = torch.eq(single, best, out=single).to(kind).mul_(numbers)
         torch.amax(won, dim=0, out=winners[:, part])
     return scores, winners
 
@@ -179,7 +183,7 @@ def _gradients(
 ) -> Tensor:
     """Float32 gradient of the vectors, ``[K, R, D]``; that of the table is added to its own."""
     count, rows = block.places.shape
-    numbers = _numbers(count, errors)
+    numbers = _numbers(count, winners)
     grad = torch.zeros_like(vectors, dtype=torch.float32)
     for part in _item_chunks(len(vectors), len(table)):
         single = errors.new_empty(count, rows, len(table[part]))

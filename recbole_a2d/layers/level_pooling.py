@@ -104,7 +104,7 @@ class LevelAttention(nn.Module):
         logits = 2 * torch.sigmoid(scores.float())
         pads_count = self.padded_length is not None
         levels = masked_softmax(logits, mask.unsqueeze(2) | pads_count)
-        pooled = levels.pow(self.pool_power).sum(dim=2).clamp_min(_TINY).pow(1 / self.pool_power)
+        pooled = _power_sum(levels, self.pool_power)
         return masked_softmax(2 * pooled, mask)
 
     def _split(self, vectors: Tensor) -> Tensor:
@@ -120,3 +120,13 @@ def last_clicks(clicks: Tensor, lengths: Tensor, count: int) -> Tensor:
     place = lengths.unsqueeze(1) - 1 - torch.arange(count, device=lengths.device)
     index = place.clamp_min(0).unsqueeze(-1).expand(-1, -1, clicks.shape[-1])
     return clicks.gather(1, index) * (place >= 0).unsqueeze(-1)
+
+
+def _power_sum(levels: Tensor, power: float) -> Tensor:
+    """``(sum of levels ** power) ** (1 / power)`` over dimension 2, which large powers leave whole.
+
+    Only shares of the highest level are raised to the power: those that vanish count for nothing.
+    """
+    highest = levels.detach().amax(2, keepdim=True).clamp_min(_TINY)
+    shares = (levels / highest).pow(power).sum(2).clamp_min(_TINY)
+    return highest.squeeze(2) * shares.pow(1 / power)

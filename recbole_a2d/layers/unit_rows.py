@@ -30,7 +30,11 @@ def unit_vectors(vectors: Tensor) -> tuple[Tensor, Tensor]:
     Shapes:
         ``[N, D]`` -> ``[N, D]``, ``[N, 1]``; float32.
     """
-    units, lengths = torch.ops.aten._weight_norm_interface(vectors, _ones(vectors))
+    if not len(vectors):
+        return vectors.clone(), vectors.new_empty(0, 1)
+    # The kernel takes any memory for rows one after the other.
+    whole = vectors.contiguous()
+    units, lengths = torch.ops.aten._weight_norm_interface(whole, _ones(whole))
     return units, lengths
 
 
@@ -60,7 +64,11 @@ def unit_vectors_gradient(
         divided: g has been divided by the length already.
     """
     of_vectors: Tensor = torch.ops.aten._weight_norm_interface_backward(
-        grad, vectors, lengths if divided else _ones(vectors), lengths, 0
+        grad.contiguous(),
+        vectors.contiguous(),
+        lengths if divided else _ones(vectors),
+        lengths,
+        0,
     )[0]
     return of_vectors
 
@@ -73,11 +81,13 @@ class _UnitRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor) -> Tensor:
         units, lengths = unit_vectors(table)
+        # Those alone: a vector that is NaN itself stays it, so that it is found.
+        zero = lengths == 0
         if zeros_to_infinity(lengths):
-            units.nan_to_num_()
+            units.masked_fill_(zero, 0)
         ctx.save_for_backward(table, lengths)
         return units
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return unit_vectors_gradient(grads[0].contiguous(), *ctx.saved_tensors)
+        return unit_vectors_gradient(grads[0], *ctx.saved_tensors)

@@ -148,3 +148,15 @@ def test_a_zero_vector_among_cosines(dim: int) -> None:
     others = [row for row in range(9) if row != 4]
     torch.testing.assert_close(of_table[others], wanted[1][others])
     assert not of_table[4].any()
+
+
+@pytest.mark.parametrize("rows", [2, 20])
+def test_sessions_that_lie_apart_in_memory(rows: int) -> None:
+    torch.manual_seed(0)
+    sessions, table = torch.randn(8, rows).T, torch.randn(20, 8)
+    targets, grads = torch.randint(1, 20, (rows,)), []
+    for given in (sessions, sessions.contiguous()):
+        leaf = table.clone().requires_grad_()
+        full_softmax_loss(given, leaf, targets, unit_items=True).backward()
+        grads.append(leaf.grad)
+    torch.testing.assert_close(grads[0], grads[1])

@@ -117,3 +117,16 @@ def test_a_row_without_intents_is_an_error(parts: tuple[Tensor, ...]) -> None:
     intents, kept, base, table = parts
     with pytest.raises(ValueError, match="at least one"):
         intent_scores(intents, torch.zeros_like(kept), base, table)
+
+
+def test_more_intents_than_bfloat16_counts() -> None:
+    """The first of 300 intents wins everywhere, and it alone gets a gradient."""
+    intents = torch.zeros(1, 300, 2)
+    intents[0, 0] = 1
+    intents.requires_grad_()
+    table, kept = torch.rand(9, 2), torch.ones(1, 300, dtype=torch.bool)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = intent_softmax_loss(intents, kept, torch.zeros(1, 2), table, torch.tensor([3]))
+    loss.backward()
+    assert intents.grad is not None
+    assert intents.grad.abs().sum(2).nonzero()[:, 1].tolist() == [0]

@@ -6,7 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recbole_a2d.layers.level_pooling import LevelAttention, LevelQueries, last_clicks
+from recbole_a2d.layers.level_pooling import (
+    LevelAttention,
+    LevelQueries,
+    _power_sum,
+    last_clicks,
+)
 
 DIM, HEADS, LEVELS, POWER = 8, 2, 3, 4.0
 LENGTHS = torch.tensor([5, 1, 3])
@@ -114,3 +119,17 @@ def test_empty_row_gives_the_bias_and_finite_gradients(padded: int | None) -> No
 def test_heads_must_divide_the_size() -> None:
     with pytest.raises(ValueError, match="no multiple of 3"):
         LevelAttention(8, 3, 4.0, 0.0)
+
+
+@pytest.mark.parametrize("power", [1.0, 4.0, 20.0, 40.0])
+def test_large_powers_keep_the_levels_apart(power: float) -> None:
+    """Of fifty clicks each has a small weight, whose high powers float32 cannot hold."""
+    torch.manual_seed(0)
+    levels = torch.rand(2, 3, 4, 50).softmax(3).requires_grad_()
+    exact = levels.detach().double().requires_grad_()
+    found, expected = _power_sum(levels, power), exact.pow(power).sum(2).pow(1 / power)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+    weights = torch.rand(2, 3, 50)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(levels.grad.double(), exact.grad, rtol=1e-4, atol=1e-7)
