@@ -14,6 +14,7 @@ import pytest
 
 from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, comparable
 from recbole_a2d.benchmark.leak_table import audits
+from recbole_a2d.benchmark.sweep import swept, weight_of
 from recbole_a2d.records import Record
 from recbole_a2d.yaml_files import read_yaml
 
@@ -82,6 +83,8 @@ def test_every_record_stands_in_its_table(record: Record) -> None:
     group, entry = entry_of(record)
     if entry in group.results:
         assert [entry.label, *figures(entry)] in [row[:3] for row in rows]
+    elif entry in swept(group):
+        assert [f"{weight_of(entry):g}", *figures(entry)] in [row[:3] for row in rows]
     else:
         of_setting = [row for row in rows if row[0] == leak_row(group, record)]
         assert any(set(figures(entry)) <= set(row) for row in of_setting)
@@ -108,6 +111,7 @@ def told_of(dataset: str, label: str) -> str:
 DATASETS = {"Diginetica": "diginetica", "Tmall": "tmall", "Yoochoose 1/64": "yoochoose1_64"}
 README_ROWS = {
     "A2D-MTL here": "A2D-MTL",
+    "the paper's model alone, `--variant faithful`": "A2D-MTL faithful",
     "the same `--variant with_memory`": "A2D-MTL with memory",
     "... and `--memory_learns=first_epoch`": "A2D-MTL with memory memory_learns=first_epoch",
     "... and `--memory_learns=first_epoch`, with categories": (
