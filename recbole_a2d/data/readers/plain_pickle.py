@@ -102,13 +102,21 @@ class _PlainMachine:
         values, depth = taken
         self._push(kind(values), depth)
 
-    def extend(self, taken: tuple[list[Any], int]) -> None:
+    def append(self, taken: tuple[list[Any], int]) -> None:
+        self._fill(taken, list, lambda found, values: found.extend(values))
+
+    def set_items(self, taken: tuple[list[Any], int]) -> None:
+        self._fill(taken, dict, lambda found, values: found.update(_pairs(values)))
+
+    def _fill(
+        self, taken: tuple[list[Any], int], kind: type, put: Callable[[Any, list[Any]], None]
+    ) -> None:
+        """Put values into the container below them, which must be of the opcode's kind."""
         values, depth = taken
         [container], own_depth = self.take(1)
-        if isinstance(container, list):
-            container.extend(values)
-        else:
-            container.update(_pairs(values))
+        if not isinstance(container, kind):
+            raise ValueError(f"a {kind.__name__} is missing")
+        put(container, values)
         self._push(container, max(depth, own_depth - 1))
 
 
@@ -127,9 +135,9 @@ MAKERS: dict[str, Callable[[_PlainMachine], None]] = {
     "TUPLE1": lambda machine: machine.make(tuple, machine.take(1)),
     "TUPLE2": lambda machine: machine.make(tuple, machine.take(2)),
     "TUPLE3": lambda machine: machine.make(tuple, machine.take(3)),
-    "APPEND": lambda machine: machine.extend(machine.take(1)),
-    "APPENDS": lambda machine: machine.extend(machine.take_to_mark()),
-    "SETITEM": lambda machine: machine.extend(machine.take(2)),
-    "SETITEMS": lambda machine: machine.extend(machine.take_to_mark()),
+    "APPEND": lambda machine: machine.append(machine.take(1)),
+    "APPENDS": lambda machine: machine.append(machine.take_to_mark()),
+    "SETITEM": lambda machine: machine.set_items(machine.take(2)),
+    "SETITEMS": lambda machine: machine.set_items(machine.take_to_mark()),
     "STOP": lambda machine: None,
 }

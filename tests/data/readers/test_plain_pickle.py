@@ -186,6 +186,12 @@ def test_any_order_of_plain_opcodes_agrees_with_pickle(parts: list[bytes]) -> No
     assert found == pickle.loads(content)
 
 
+@pytest.mark.parametrize("content", [b"]](lu.", b"](]u.", b"}]a.", b")]a.", b"]]]s."])
+def test_an_opcode_of_another_container(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="truncated or not a pickle"):
+        read_plain_pickle(write(tmp_path, content))
+
+
 def test_deep_nesting(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nested deeper"):
         read_plain_pickle(write(tmp_path, b"]" * 100_000 + b"a" * 99_999 + b"."))
