@@ -65,13 +65,12 @@ def refuse_foreign_files(folder: Path, own: Collection[str]) -> None:
 def replaced_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which then takes the place of ``path`` in one step.
 
-    Missing folders are made. A link to a file stays, and the file is replaced. The path given is
-    the process's own: of several that write the file at once, the last one wins.
+    Missing folders are made. A link to a file becomes a file itself: nothing is written through it.
+    The path given is the process's own: of several that write the file at once, the last one wins.
 
     Raises:
-        UserError: ``path`` is a folder, a device or a pipe.
+        UserError: ``path`` is a folder, a device or a pipe, or a link to one.
     """
-    path = path.resolve() if path.is_symlink() else path
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no ordinary file; name another to write to")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -125,15 +125,6 @@ def test_no_ordinary_file_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo() and names(tmp_path) == ["link", "pipe"]
 
 
-def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("file")
-    for text in ("one", "two"):
-        with replaced_file(tmp_path / "link") as fresh:
-            fresh.write_text(text)
-        assert (tmp_path / "file").read_text() == text
-    assert (tmp_path / "link").is_symlink() and names(tmp_path) == ["file", "link"]
-
-
 # ------------------------------------------------------------------ a conversion that is killed
 
 ROWS = [f"{n // 3},{n},{n % 5}\n" for n in range(300)]

@@ -12,10 +12,9 @@ from recbole_a2d.data.raw_files import READ_BYTES, Read
 from recbole_a2d.errors import UserError
 
 MAX_ROW_BYTES = 1 << 26
+LONGEST_VALUE = 2 * MAX_ROW_BYTES
 UTF8_MARK = b"\xef\xbb\xbf"
 OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-# Arrow takes values of any length; the plain reader, which names faults, has to as well.
-csv.field_size_limit(2 * MAX_ROW_BYTES)
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _rows(lines: Sequence[bytes], first: int, delimiter: str, quoted: bool) -> I
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
     )
     start = 0
-    for fields in reader:
+    while (fields := _next_row(reader)) is not None:
         stop = min(reader.line_num, len(lines))
         if fields:
             text = b"".join(lines[start:stop])
@@ -139,6 +138,18 @@ def _rows(lines: Sequence[bytes], first: int, delimiter: str, quoted: bool) -> I
             closed = reader.line_num <= len(lines) and not odd
             yield Row(first + start, first + stop - 1, text, fields, closed)
         start = stop
+
+
+def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next row, None at the end, with values of any length.
+
+    Arrow takes those, so the plain reader, which names faults, has to; the limit is the process's.
+    """
+    usual = csv.field_size_limit(LONGEST_VALUE)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _without_mark(text: bytes, path: Path) -> bytes:

@@ -45,6 +45,10 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
 ]
 
 
+BESIDE: dict[str, dict[str, Any]] = {"memory_learns": {"memory": "both"}}
+"""What a switch needs to have anything to do."""
+
+
 def test_mixture_and_printed_loss_do_not_meet(build: Any) -> None:
     with pytest.raises(UserError, match="bce_softmax knows one softmax only"):
         build(loss="bce_softmax")
@@ -56,7 +60,8 @@ def test_every_switch_runs(
 ) -> None:
     # the printed loss knows one softmax, not a mixture
     mixed = value != "bce_softmax"
-    model = build(**{"mix_own_items": mixed, "mix_category": mixed, key: value})
+    beside = {"mix_own_items": mixed, "mix_category": mixed} | BESIDE.get(key, {})
+    model = build(**beside | {key: value})
     checks.depends_on_prefix(model)
     checks.trains_in_bfloat16(model)
     if not str(value).startswith("batch_"):
@@ -65,8 +70,6 @@ def test_every_switch_runs(
 
 
 DEFAULTS = read_model_yaml("A2DMTL") | {"mix_own_items": False}
-BESIDE: dict[str, dict[str, Any]] = {"memory_learns": {"memory": "both"}}
-"""What a switch needs to have anything to do."""
 
 
 @pytest.mark.parametrize(
