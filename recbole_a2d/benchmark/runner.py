@@ -11,7 +11,7 @@ from typing import Any
 
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
-from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
+from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of, settings_of
 from recbole_a2d.command_line import split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
@@ -140,6 +140,7 @@ def run_benchmark(request: Request) -> list[Outcome]:
 
 
 def _cells(request: Request) -> list[Cell]:
+    places = _absolute_places(settings_of(request.files) | request.settings)
     return [
         cell
         for dataset in request.datasets
@@ -148,15 +149,17 @@ def _cells(request: Request) -> list[Cell]:
             dataset,
             request.models,
             request.seeds,
-            request.settings | _absolute_places(request.settings),
+            request.settings | places,
             tuple(request.files),
         )
     ]
 
 
-def _absolute_places(settings: dict[str, Any]) -> dict[str, str]:
+def _absolute_places(settings: dict[str, Any]) -> dict[str, Any]:
     # A Ray worker may stand in another folder than this process.
-    return {key: os.path.abspath(settings.get(key, default)) for key, default in PLACES.items()}
+    places = {key: settings.get(key, default) for key, default in PLACES.items()}
+    # What is no path is refused with the other settings.
+    return {k: os.path.abspath(v) if isinstance(v, str) else v for k, v in places.items()}
 
 
 def _require_places(cells: Sequence[Cell]) -> None:

@@ -11,6 +11,7 @@ from recbole_a2d.benchmark.paper import category_weights
 from recbole_a2d.config import SessionConfig, build_config, choices
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import MODELS, model_class
+from recbole_a2d.yaml_files import read_yaml
 
 OURS = "A2DMTL"
 ABLATIONS = ("full", "wo_cate", "wo_exp", "wo_spa", "wo_adaspa", "with_inter", "wo_graph")
@@ -71,7 +72,7 @@ class Suite:
         about: in the help.
         cells: from the chosen model names (none: the suite's own) to model, settings, orders.
         default_dataset: used where none is named.
-        settings: of every cell, weaker than the command line.
+        settings: of every cell, weaker than files of settings and the command line.
     """
 
     name: str
@@ -100,17 +101,39 @@ def cells_of(
         files: yaml files for all cells.
 
     Raises:
-        UserError: an unknown model, or a setting that the suite itself varies.
+        UserError: an unknown model, a file that cannot be read, or a setting that the suite or
+            ``seeds`` chooses.
     """
-    given = dict(settings or {})
+    given, filed = dict(settings or {}), settings_of(files)
+    own = {key: value for key, value in suite.settings.items() if key not in filed}
+    chosen = [{"seed": seed} for seed in seeds]
     cells = []
     for cell in suite.cells(models):
-        for key in given.keys() & cell.settings.keys():
-            raise UserError(f"suite {suite.name} chooses {key} itself; leave --{key} out")
-        for seed in [{"seed": seed} for seed in seeds] or [{}]:
-            merged = {**suite.settings, **given, **cell.settings, **seed}
+        _refuse(cell.settings, given, filed, f"suite {suite.name} chooses {{}} itself")
+        for seed in chosen or [{}]:
+            _refuse(seed, given, filed, "--seeds chooses the {}")
+            merged = {**own, **given, **cell.settings, **seed}
             cells.append(Cell(cell.model, dataset, merged, files, cell.orders))
     return cells
+
+
+def settings_of(files: Sequence[Path]) -> dict[str, Any]:
+    """What yaml files of settings say together, later ones stronger.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    return {key: value for path in files for key, value in read_yaml(path).items()}
+
+
+def _refuse(
+    chosen: Mapping[str, Any], given: Mapping[str, Any], filed: Mapping[str, Any], why: str
+) -> None:
+    """Refuse keys that are chosen already, on the command line and in files of settings."""
+    for key in sorted(given.keys() & chosen.keys()):
+        raise UserError(f"{why.format(key)}; leave --{key} out")
+    for key in sorted(filed.keys() & chosen.keys()):
+        raise UserError(f"{why.format(key)}; leave {key} out of the file of --config")
 
 
 def _named(word: str) -> Cell:

@@ -67,6 +67,18 @@ def test_plan_runs_nothing(
     assert not records_in(tmp_path)
 
 
+def test_a_file_says_where_a_grid_reads_and_writes(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "own.yaml"
+    file.write_text(f"data_path: {shop_data}\nresults_dir: theirs\ncheckpoint_dir: kept\n")
+    given = ["table2", "--dataset=shop", f"--config={file}", "--models=Pop"]
+    runner.main([*given, "--checkpoint_dir=saved"])
+    assert len(list((tmp_path / "theirs" / "records").iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.yaml", "saved", "theirs"]
+
+
 def test_a_failing_cell_does_not_stop_the_others(
     shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +219,7 @@ def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
         (["smoke", "--engine=ray", "--cpus=-1"], "'-1' is not a whole number of at least 1"),
         (["smoke", "--engine=ray", "--cpus=0"], "'0' is not a whole number of at least 1"),
         (["table2", "--dataset=shop", "--learning_rat=1", "--plan"], "learning_rate"),
+        (["smoke", "--results_dir=2026", "--plan"], "results_dir is 2026; it must be a word"),
     ],
 )
 def test_bad_input(arguments: list[str], message: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from recbole_a2d.benchmark.paper import category_weights, paper_figure, paper_table
@@ -61,6 +64,38 @@ def test_leak_shares_its_plain_cell_with_table2() -> None:
 def test_bad_requests(suite: str, settings: dict, models: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         cells_of(SUITES[suite], "shop", models, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("suite", "key", "value"),
+    [
+        ("table3", "variant", "wo_cate"),
+        ("figure3", "category_weight", 0.1),
+        ("leak", "graph_exclude_self", "false"),
+    ],
+)
+def test_a_file_may_not_choose_what_the_suite_varies(
+    tmp_path: Path, suite: str, key: str, value: Any
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f"{key}: {value}\n")
+    with pytest.raises(UserError, match=f"chooses {key} itself; leave {key} out of the file"):
+        cells_of(SUITES[suite], "shop", files=(file,))
+
+
+def test_a_file_is_stronger_than_what_a_suite_says_of_all_its_cells(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("epochs: 7\n")
+    (cell,) = cells_of(SUITES["smoke"], "shop", ["GRU4Rec"], files=(file,))
+    assert (cell.config()["epochs"], cell.config()["embedding_size"]) == (7, 32)
+
+
+def test_seed_and_seeds_contradict_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("seed: 7\n")
+    for given in ({"settings": {"seed": 7}}, {"files": (file,)}):
+        with pytest.raises(UserError, match="--seeds chooses the seed; leave "):
+            cells_of(SUITES["smoke"], "shop", ["Pop"], seeds=[1], **given)
 
 
 @pytest.mark.parametrize("suite", SUITES)
