@@ -98,14 +98,13 @@ class Entry:
     def is_result(self) -> bool:
         """Whether it may stand among results; else it is of the leak audit or of Figure 3 alone.
 
-        What leaks, and what was ranked in an order of the audit, is no result whatever else was
+        What leaks, and what differs in a setting of the audit, is no result whatever else was
         changed.
         """
-        if self.leaks or any("evaluation_order" in record.config for record in self.records):
-            return False
         varied = {key for key, _ in self.changed}
-        alone = varied <= LEAK_KEYS | {"category_weight"}
-        return self.variant != "full" or not varied or not alone
+        if self.leaks or varied & LEAK_KEYS:
+            return False
+        return self.variant != "full" or varied != {"category_weight"}
 
     def mean(self, metric: str) -> float:
         """Mean over the seeds, as a fraction."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from recbole_a2d.benchmark.entries import changed_settings, comparable, same_seeds
+from recbole_a2d.benchmark.entries import LEAK_KEYS, changed_settings, comparable, same_seeds
+from recbole_a2d.benchmark.leak_table import audits
 from recbole_a2d.run_names import stands_for
 
 
@@ -127,6 +128,18 @@ def test_leak_runs_and_sweeps_are_no_results(make_record: Any) -> None:
     assert {entry.label for entry in group.models} == {"A2D-MTL", scale}
     assert len(group.varied({"session_bank", "evaluation_order"})) == 3
     assert [entry.leaks for entry in group.entries].count(True) == 1
+
+
+@pytest.mark.parametrize("also", [{}, {"epochs": 5}, {"variant": "with_memory"}])
+def test_no_line_of_an_audit_is_a_result(make_record: Any, also: Any) -> None:
+    """``benchmark leak --epochs=5`` leaves all of these; the first alone is plain A2D-MTL."""
+    lines = [{}, {"session_bank": "train"}, {"session_bank": "batch_masked"}]
+    lines.append({"graph_exclude_self": False})
+    (group,) = comparable([make_record(**also, **line) for line in lines])
+    (plain,) = group.results
+    assert not {key for key, _ in plain.changed} & LEAK_KEYS
+    (audit,) = audits(group)
+    assert len(audit.settings) == len(lines)
 
 
 @pytest.mark.parametrize(
