@@ -47,10 +47,17 @@ def details_tables(
         if entries
     ]
     if values := swept(group):
-        title = "Figure 3: weight of the category task"
-        tables.append(_of_weights(_details(title, group, values, statistics, reference), values))
+        title, measure = "Figure 3: weight of the category task", _among(values, reference)
+        tables.append(_of_weights(_details(title, group, values, statistics, measure), values))
     returns = None if statistics is None else returns_table(group, statistics)
     return tables if returns is None else [*tables, returns]
+
+
+def _among(entries: list[Entry], reference: Entry) -> Entry:
+    """The reference with the seeds that it has among these entries, where it is one of them."""
+    named = (reference.model, reference.variant, reference.changed)
+    same = (e for e in entries if (e.model, e.variant, e.changed) == named)
+    return next(same, reference)
 
 
 def _details(

@@ -170,6 +170,24 @@ def test_lambdas_have_a_table_of_their_own(
     assert len(details_tables(comparable(records[1:2])[0])) == 1
 
 
+def test_lambdas_are_compared_on_the_seeds_that_all_have(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    """A2D-MTL of more seeds is still the measure, and no rival of itself in Holm's correction."""
+    records = [make_record(seed=seed, good=good) for seed, good in ((1, 0.2), (2, 0.4))]
+    records.append(make_record(seed=2, category_weight=0.1, good=0.36))
+    group, statistics = comparable(records)[0], Statistics(tmp_path / "results", shop_data)
+    weights = details_tables(group, statistics)[1]
+    assert [line[4].text == "reference" for line in weights.rows] == [False, True]
+    figures = [float(line[1].text) for line in weights.rows]
+    told, p = weights.rows[0][4].text, float(weights.rows[0][5].text)
+    assert float(told.split()[0].replace("\u2212", "-")) == pytest.approx(
+        figures[0] - figures[1], abs=0.011
+    )
+    alone = comparable(records[1:])[0]
+    assert float(details_tables(alone, statistics)[1].rows[0][5].text) == p
+
+
 def test_any_row_may_be_the_reference(
     make_record: Any, tmp_path: Path, shop_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
