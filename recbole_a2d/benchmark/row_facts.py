@@ -6,8 +6,10 @@ import logging
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recbole_a2d.array_file import opened_arrays
 from recbole_a2d.data.atomic import read_atomic
@@ -119,7 +121,16 @@ def _keep(path: Path, facts: RowFacts) -> None:
 
 def _read(path: Path) -> RowFacts:
     with opened_arrays(path, "delete it and run again") as content:
-        columns = {one.name: content[one.name].astype(np.int64) for one in fields(RowFacts)}
+        columns = {one.name: _whole(one.name, content[one.name]) for one in fields(RowFacts)}
         if len({column.shape for column in columns.values()}) > 1:
             raise ValueError("columns of unequal length")
     return RowFacts(**columns)
+
+
+def _whole(name: str, column: NDArray[Any]) -> IntArray:
+    """A column as it was kept, seen to be one."""
+    if column.ndim != 1 or not np.issubdtype(column.dtype, np.integer):
+        raise ValueError(f"{name} is no column of whole numbers")
+    if (column < (name == "prefix_length")).any():
+        raise ValueError(f"{name} has a number below those there are")
+    return column.astype(np.int64)

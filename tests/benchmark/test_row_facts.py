@@ -72,6 +72,25 @@ def test_columns_of_unequal_length_are_damage(tmp_path: Path) -> None:
         row_facts(tmp_path, "shop", "1", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "told"),
+    [
+        ("prefix_length", np.zeros(3, int), "prefix_length has a number below"),
+        ("target_clicks", np.full(3, -1), "target_clicks has a number below"),
+        ("target_clicks", np.full(3, np.nan), "target_clicks is no column of whole numbers"),
+        ("session", np.ones((3, 1), int), "session is no column of whole numbers"),
+    ],
+)
+def test_columns_that_cannot_be_are_damage(
+    tmp_path: Path, name: str, column: np.ndarray, told: str
+) -> None:
+    (tmp_path / "rows").mkdir()
+    columns = {field.name: np.ones(3, int) for field in dataclasses.fields(RowFacts)}
+    np.savez(tmp_path / "rows" / "shop-1.npz", **columns | {name: column})
+    with pytest.raises(UserError, match=f"{told}.*delete it and run again"):
+        row_facts(tmp_path, "shop", "1", tmp_path)
+
+
 def test_who_only_reads_is_warned(
     tmp_path: Path,
     shop_data: Path,
