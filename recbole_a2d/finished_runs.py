@@ -17,11 +17,6 @@ _BEGUN = "begun.json"
 """In a run's folder of checkpoints, or a search's own: what its first epoch was trained on."""
 
 
-def is_finished(config: Any, run: str) -> bool:
-    """Whether :func:`finished_record` finds one; raises as it does."""
-    return finished_record(config, run) is not None
-
-
 def finished_record(config: Any, run: str) -> Record | None:
     """Record of a run; None where a later training of it (``--fresh``) was cut off and goes on.
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from recbole_a2d import records
-from recbole_a2d.benchmark.plan import Planned, audit_command, record_paths
+from recbole_a2d.benchmark.plan import Planned, audit_command, missing_orders
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import SessionConfig
-from recbole_a2d.errors import UserError
-from recbole_a2d.finished_runs import is_finished
+from recbole_a2d.errors import UserError, reason
+from recbole_a2d.finished_runs import cut_off, finished_record
 from recbole_a2d.lock import claimed, lock_of
 from recbole_a2d.ray_cluster import connected, machines, resources
-from recbole_a2d.run_names import standing_name
+from recbole_a2d.run_names import new_name, standing_name
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Outcome:
 
 def run_cell(cell: Cell, command: str) -> Outcome:
     """Make the record of a cell; whatever goes wrong is told, so that the others still run."""
-    config = cell.config()
-    run = standing_name(config, cell.model)
-    started = time.perf_counter()
+    run, started = f"{cell.dataset}-{cell.model}", time.perf_counter()
     try:
+        config = cell.config()
+        run = standing_name(config, cell.model)
         with claimed(lock_of(Path(config["checkpoint_dir"]), run)) as free:
             if not free:
                 return Outcome(run, busy=True)
@@ -54,7 +54,7 @@ def run_cell(cell: Cell, command: str) -> Outcome:
     except UserError as error:
         return Outcome(run, time.perf_counter() - started, str(error))
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {reason(error)}"
         return Outcome(run, time.perf_counter() - started, told, traceback.format_exc())
     return Outcome(run, time.perf_counter() - started, test=record.test)
 
@@ -63,18 +63,15 @@ def _make_records(cell: Cell, config: SessionConfig, run: str, command: str) -> 
     from recbole_a2d.benchmark.leak import checkpoint_of_tested_model, rank_in_order
     from recbole_a2d.experiment import run_experiment
 
-    missing = [
-        order
-        for order, path in zip(cell.orders, record_paths(config, run, cell.orders)[1:], strict=True)
-        if not path.exists()
-    ]
+    finished = finished_record(config, run)
     # A record from another machine comes without its checkpoint: the model is made again.
     gone = not (checkpoint_of_tested_model(config, run) / "best.pt").exists()
-    finished = is_finished(config, run)
-    record = run_experiment(
-        config, cell.model, fresh=bool(missing) and finished and gone, command=command
-    )
-    for order in missing:
+    wanted = finished is not None and bool(missing_orders(config, finished, cell.orders))
+    # ... under the name of today; what was cut off there goes on.
+    begun = bool(cut_off(Path(config["checkpoint_dir"]) / new_name(config, cell.model)))
+    fresh = wanted and gone and not begun
+    record = run_experiment(config, cell.model, fresh=fresh, command=command)
+    for order in missing_orders(config, record, cell.orders):
         changed, ranks = rank_in_order(config, record, order, audit_command(cell))
         records.write_record(Path(config["results_dir"]), changed, ranks)
     return record

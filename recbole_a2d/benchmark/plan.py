@@ -16,10 +16,13 @@ from recbole_a2d.benchmark.suites import PLACES, Cell
 from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import NOT_A_SETTING, SessionConfig
 from recbole_a2d.errors import UserError
-from recbole_a2d.finished_runs import cut_off, is_finished
-from recbole_a2d.records import Record, record_path
+from recbole_a2d.finished_runs import cut_off, finished_record
+from recbole_a2d.records import Record, read_record, record_path
 from recbole_a2d.registry import title
-from recbole_a2d.run_names import standing_name
+from recbole_a2d.run_names import new_name, standing_name
+
+OF_MODEL = ("data_fingerprint", "epochs", "valid")
+"""What the record of an order has from its run, and another training would hardly make again."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,11 @@ def plan(cells: Iterable[Cell], records: Sequence[Record]) -> list[Planned]:
     for cell in cells:
         config = cell.config()
         run = standing_name(config, cell.model)
-        further = record_paths(config, run, cell.orders)[1:]
-        finished = is_finished(config, run) and all(path.exists() for path in further)
-        epochs, seconds = (0, 0.0) if finished else _progress(config, run)
+        record = finished_record(config, run)
+        finished = record is not None and not missing_orders(config, record, cell.orders)
+        # Where a model is made again for an order, it is trained under the name of today.
+        names = {run, new_name(config, cell.model)}
+        epochs, seconds = (0, 0.0) if finished else _progress(config, names)
         left = 0.0 if finished else _seconds_left(estimate_seconds(records, cell, config), seconds)
         planned[run] = Planned(cell, run, command_of(cell), finished, epochs, left)
     return list(planned.values())
@@ -108,16 +113,29 @@ def yaml_word(value: Any) -> str:
     return str(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def record_paths(config: SessionConfig, run: str, orders: Sequence[str] = ()) -> list[Path]:
-    """Where the record of a run and those of its further orders are or will be."""
-    results = Path(config["results_dir"])
-    return [record_path(results, name) for name in (run, *(f"{run}-{o}_order" for o in orders))]
+def missing_orders(config: SessionConfig, record: Record, orders: Sequence[str]) -> list[str]:
+    """Orders in which the model of a finished run has not been ranked.
+
+    Raises:
+        UserError: the record of an order cannot be read.
+    """
+    return [order for order in orders if not _stands(config, record, order)]
 
 
-def _progress(config: SessionConfig, run: str) -> tuple[int, float]:
-    """Epochs and seconds of a run that was cut off, over its phases."""
+def _stands(config: SessionConfig, record: Record, order: str) -> bool:
+    """Whether an order was ranked by this very model, and not by one trained before it anew."""
+    path = record_path(Path(config["results_dir"]), f"{record.run}-{order}_order")
+    if not path.exists():
+        return False
+    ranked = read_record(path)
+    return all(getattr(ranked, name) == getattr(record, name) for name in OF_MODEL)
+
+
+def _progress(config: SessionConfig, runs: Iterable[str]) -> tuple[int, float]:
+    """Epochs and seconds of a run that was cut off, over its names and phases."""
     epochs, seconds = 0, 0.0
-    for path in cut_off(Path(config["checkpoint_dir"]) / run):
+    folders = [Path(config["checkpoint_dir"]) / run for run in sorted(runs)]
+    for path in [path for folder in folders for path in cut_off(folder)]:
         try:
             _, facts = load_checkpoint(path)
         except UserError:
@@ -171,13 +189,19 @@ def plan_text(planned: Sequence[Planned]) -> str:
     return "\n".join([*lines, left_text(planned)])
 
 
-def left_text(planned: Sequence[Planned]) -> str:
-    """How many cells are left and how long they should take, one after another."""
+def left_text(planned: Sequence[Planned], of: int | None = None) -> str:
+    """How many cells are left and how long they should take, one after another.
+
+    Args:
+        planned: cells.
+        of: how many the whole grid has; None: these.
+    """
     left = [cell for cell in planned if not cell.finished]
+    count = len(planned) if of is None else of
     if not left:
-        return f"all {len(planned)} cells are finished"
+        return f"all {count} cells are finished"
     known = [cell.seconds_left for cell in left if cell.seconds_left is not None]
-    text = f"{len(left)} of {len(planned)} cells left"
+    text = f"{len(left)} of {count} cells left"
     if known:
         text += f", about {duration(sum(known))}"
     unknown = len(left) - len(known)

@@ -205,11 +205,16 @@ def _told(
         if outcome.trace:
             logger.error("%s", outcome.trace.rstrip())
         if left:
-            estimated = plan(
-                [other.cell for other in left], _records([other.cell for other in left])
-            )
-            logger.info("%s", left_text(estimated))
+            logger.info("%s", _left([other.cell for other in left], len(planned)))
         yield cell, outcome
+
+
+def _left(cells: Sequence[Cell], of: int) -> str:
+    """What is left of so many cells; what is wrong with a record meanwhile ends no grid."""
+    try:
+        return left_text(plan(cells, _records(cells)), of)
+    except UserError as error:
+        return f"{len(cells)} of {of} cells left; no estimate ({error})"
 
 
 def _ending(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from recbole_a2d.benchmark import engines, leak
 from recbole_a2d.benchmark.entries import LEAK_KEYS, Entry
 from recbole_a2d.benchmark.layout import NOTHING
 from recbole_a2d.benchmark.leak_table import LENGTH, Setting, leak_table, read_label_shares
+from recbole_a2d.benchmark.plan import plan
 from recbole_a2d.benchmark.runner import main, parse
 from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.config import build_config
@@ -24,6 +26,7 @@ from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import read_record, read_records
+from recbole_a2d.trainer import SessionTrainer
 
 
 @pytest.fixture
@@ -162,6 +165,58 @@ def test_records_of_further_orders_say_what_made_them(
     request = parse(words[1:])
     assert (request.suite.name, request.datasets) == ("leak", ["shop"])
     assert request.settings["epochs"] == 1 and not request.settings.keys() & LEAK_KEYS
+
+
+@pytest.fixture
+def audited(shop_data: Path, tmp_path: Path) -> Cell:
+    """A finished cell of the audit, small, with the record of one order."""
+    places = {"data_path": shop_data, "results_dir": tmp_path, "checkpoint_dir": tmp_path / "saved"}
+    quick = {"refit": False, "epochs": 2, "embedding_size": 8, "show_progress": False}
+    settings = {key: str(value) for key, value in places.items()} | quick
+    cell = Cell("A2DMTL", "shop", settings, orders=("file",))
+    assert not engines.run_cell(cell, "the run").error
+    return cell
+
+
+def test_orders_of_a_model_that_is_no_more_are_ranked_anew(audited: Cell, tmp_path: Path) -> None:
+    assert plan([audited], [])[0].finished
+    (path,) = (tmp_path / "records").glob("*-file_order.json")
+    run = path.with_name(path.name.replace("-file_order", ""))
+    content = json.loads(run.read_text())
+    run.write_text(json.dumps(content | {"valid": {"mrr@20": 0.5}}))  # --fresh, by other code
+    before = path.stat().st_mtime_ns
+    assert not plan([audited], [])[0].finished
+    assert not engines.run_cell(audited, "the run").error
+    assert path.stat().st_mtime_ns > before
+    assert plan([audited], [])[0].finished
+
+
+def test_a_model_made_again_for_an_order_goes_on_when_killed(
+    audited: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record is older than a switch and came without its checkpoint, as from another place."""
+    (order,) = (tmp_path / "records").glob("*-file_order.json")
+    run = order.with_name(order.name.replace("-file_order", ""))
+    content = json.loads(run.read_text())
+    del content["config"]["mix_votes"]
+    older = "shop-A2DMTL-00000000"
+    run.with_name(f"{older}.json").write_text(json.dumps(content | {"run": older}))
+    order.unlink(), run.unlink(), shutil.rmtree(tmp_path / "saved")
+    fit, trained = SessionTrainer._train_epoch, []
+
+    def cut_off(self: SessionTrainer, data: Any, epoch: int, *rest: Any) -> float:
+        trained.append(epoch)
+        if trained == [0, 1]:
+            raise KeyboardInterrupt
+        return fit(self, data, epoch, *rest)
+
+    monkeypatch.setattr(SessionTrainer, "_train_epoch", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        engines.run_cell(audited, "the run")
+    assert plan([audited], [])[0].epochs_done == 1
+    assert not engines.run_cell(audited, "the run").error
+    assert trained == [0, 1, 1], "the first epoch is not trained again"
+    assert plan([audited], [])[0].finished
 
 
 def test_shares_are_of_the_whole_data_set(shop_data: Path, tmp_path: Path) -> None:

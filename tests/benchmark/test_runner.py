@@ -97,6 +97,51 @@ def test_a_failing_cell_does_not_stop_the_others(
     assert [record["model"] for record in records_in(tmp_path).values()] == ["Pop", "SR"]
 
 
+def test_what_goes_wrong_meanwhile_ends_no_grid(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """A damaged record that comes to lie there, and one that a cell is looked up among."""
+    run_cell, records = engines.run_cell, tmp_path / "results" / "records"
+
+    def damaging(cell: Any, command: str) -> Any:
+        outcome = run_cell(cell, command)
+        for name in ("other.json", "shop-SPop-00000000.json"):
+            (records / name).write_text("{")
+        return outcome
+
+    monkeypatch.setattr(engines, "run_cell", damaging)
+    with (
+        caplog.at_level(logging.INFO, "recbole_a2d"),
+        pytest.raises(UserError, match=r"1 of 3 cells failed: shop-SPop \(.*00000000\.json: not a"),
+    ):
+        runner.main(words(shop_data, tmp_path, "--models=Pop,SPop,SR"))
+    assert "2 of 3 cells left; no estimate (" in caplog.text
+    assert sorted(path.name[:8] for path in records.glob("shop-*")) == [
+        "shop-Pop",
+        "shop-SPo",
+        "shop-SR-",
+    ]
+
+
+def test_progress_counts_all_cells(shop_data: Path, tmp_path: Path, caplog: Any) -> None:
+    with caplog.at_level(logging.INFO, "recbole_a2d"):
+        runner.main(words(shop_data, tmp_path, "--models=Pop,SPop,SR"))
+    assert [f"{left} of 3 cells left" in caplog.text for left in (2, 1)] == [True, True]
+
+
+def test_errors_of_many_lines_are_told_in_one(
+    shop_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recbole_a2d import experiment
+
+    def breaking(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("sizes differ:\n  this\n  and that")
+
+    monkeypatch.setattr(experiment, "run_experiment", breaking)
+    with pytest.raises(UserError, match="RuntimeError: sizes differ: this and that"):
+        runner.main(words(shop_data, tmp_path, "--models=Pop"))
+
+
 def test_a_cell_in_other_hands_is_left_to_them(
     shop_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
