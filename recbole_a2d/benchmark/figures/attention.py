@@ -6,7 +6,7 @@ import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
 from recbole_a2d.benchmark.entries import Entry, Group
-from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
+from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, of_first_seed, styled
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 
 ENTROPIES = (
@@ -53,7 +53,7 @@ def attention(group: Group) -> Plot | None:
     return Plot(
         "Attention of A2D-MTL",
         "1 on the left means uniform weights, no choice among the clicks. Right: clicks that the "
-        "sparse attention gives the weight 0 exactly.",
+        f"sparse attention gives the weight 0 exactly.{of_first_seed(entries)}",
         figure,
         _numbers(entries[::-1]),
         tuple(entry.runs[0] for entry in entries),

@@ -7,7 +7,14 @@ from typing import Any
 import plotly.graph_objects as graph
 
 from recbole_a2d.benchmark.entries import Entry, Group
-from recbole_a2d.benchmark.figures.style import ACCENT, Plot, color, end_labels, styled
+from recbole_a2d.benchmark.figures.style import (
+    ACCENT,
+    Plot,
+    color,
+    end_labels,
+    of_first_seed,
+    styled,
+)
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 
 
@@ -36,7 +43,7 @@ def learning_curves(group: Group) -> Plot | None:
     )
     return Plot(
         "Learning curves",
-        f"{about}; the ring is the epoch that was chosen.",
+        f"{about}; the ring is the epoch that was chosen.{of_first_seed(entries)}",
         figure,
         _numbers(entries, rows),
         tuple(entry.runs[0] for entry in entries),

@@ -35,6 +35,9 @@ SHOWN = 6
 LEVEL = 5
 """Letters of a bin's name that fit under it; longer ones are turned."""
 
+RanksOfSeeds = dict[str, list[IntArray]]
+"""By entry key, the ranks of every seed."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -102,7 +105,7 @@ def rank_plots(group: Group, statistics: Statistics) -> list[Plot]:
     facts, entries = statistics.facts(group), leaders(group)
     if facts is None or not entries:
         return []
-    ranks = {entry.key: statistics.ranks(entry.records[0], len(facts)) for entry in entries}
+    ranks = {e.key: [statistics.ranks(r, len(facts)) for r in e.records] for e in entries}
     by_length, by_clicks = splits(facts)
     shown = [by_length, by_clicks] if group.scale.whole else [by_length]
     return [_plot(split, entries, ranks) for split in shown]
@@ -121,7 +124,7 @@ def leaders(group: Group) -> list[Entry]:
     return [reference, *chosen, *rest[: SHOWN - 1 - len(chosen)]]
 
 
-def _plot(split: Split, entries: list[Entry], ranks: dict[str, IntArray]) -> Plot:
+def _plot(split: Split, entries: list[Entry], ranks: RanksOfSeeds) -> Plot:
     figure = make_subplots(
         rows=1,
         cols=2,
@@ -130,7 +133,7 @@ def _plot(split: Split, entries: list[Entry], ranks: dict[str, IntArray]) -> Plo
         subplot_titles=(f"{entries[0].label}: where the targets land", "MRR@20"),
     )
     names = [split.names[place] for place in split.used()]
-    shares = rank_shares(split, ranks[entries[0].key])[split.used()]
+    shares = _shares(split, ranks[entries[0].key])[split.used()]
     for place, name in enumerate(RANK_NAMES):
         figure.add_bar(
             x=names,
@@ -167,12 +170,12 @@ def _lines(
     figure: graph.Figure,
     split: Split,
     entries: list[Entry],
-    ranks: dict[str, IntArray],
+    ranks: RanksOfSeeds,
     names: list[str],
 ) -> None:
     ends, highest = [], 0.0
     for entry in entries:
-        scores = 100 * mean_by_bin(split, reciprocal_ranks(ranks[entry.key], 20))[split.used()]
+        scores = _scores(split, ranks[entry.key])[split.used()]
         highest = max(highest, float(scores.max()))
         shade = color(entry) if entry.trained else _grey(entries, entry)
         figure.add_scatter(
@@ -232,15 +235,28 @@ def mean_by_bin(split: Split, values: NDArray[np.float64]) -> NDArray[np.float64
     return means
 
 
-def _numbers(split: Split, entries: list[Entry], ranks: dict[str, IntArray]) -> Table:
+def _shares(split: Split, of_seeds: Sequence[IntArray]) -> NDArray[np.float64]:
+    """:func:`rank_shares`, mean over the seeds, ``[bins, classes]``."""
+    shares: NDArray[np.float64] = np.mean([rank_shares(split, one) for one in of_seeds], axis=0)
+    return shares
+
+
+def _scores(split: Split, of_seeds: Sequence[IntArray]) -> NDArray[np.float64]:
+    """MRR@20 of each bin in per cent, mean over the seeds, ``[bins]``."""
+    found = [mean_by_bin(split, reciprocal_ranks(one, 20)) for one in of_seeds]
+    scores: NDArray[np.float64] = 100 * np.mean(found, axis=0)
+    return scores
+
+
+def _numbers(split: Split, entries: list[Entry], ranks: RanksOfSeeds) -> Table:
     used = split.used()
     counts = [Value(f"{split.rows[place]:,}") for place in used]
     rows: list[list[Value]] = [[Value("rows"), *counts]]
     for entry in entries:
-        scores = 100 * mean_by_bin(split, reciprocal_ranks(ranks[entry.key], 20))
+        scores = _scores(split, ranks[entry.key])
         name = Value(f"{entry.label}, MRR@20", entry.runs[0])
         rows.append([name, *(Value(f"{scores[place]:.2f}") for place in used)])
-    shares = rank_shares(split, ranks[entries[0].key])
+    shares = _shares(split, ranks[entries[0].key])
     for number, rank_name in enumerate(RANK_NAMES):
         told = [Value(f"{100 * shares[place, number]:.1f}") for place in used]
         label = Value(f"{entries[0].label}, share {rank_name}", entries[0].runs[0])

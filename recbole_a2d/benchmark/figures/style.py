@@ -71,6 +71,12 @@ def color(entry: Entry) -> str:
     return PALETTE[place % len(PALETTE)]
 
 
+def of_first_seed(entries: Sequence[Entry]) -> str:
+    """A sentence for plots of one run an entry, where there are entries of several."""
+    several = any(len(entry.records) > 1 for entry in entries)
+    return " Of several seeds, the first." if several else ""
+
+
 def styled(
     figure: graph.Figure, across: str = "", up: str = "", *, height: int = 400, **layout: Any
 ) -> graph.Figure:

@@ -77,6 +77,30 @@ def test_rank_plots_show_leaders_only(make_record: Any, tmp_path: Path, shop_dat
     assert len(plots[0].figure.data) == len(ranks.RANK_NAMES) + len(shown)
 
 
+def test_rank_plots_are_means_over_the_seeds(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    group = comparable([make_record(seed=s, good=g) for s, g in ((1, 0.2), (2, 0.6))])[0]
+    plot = ranks.rank_plots(group, Statistics(tmp_path / "results", shop_data))[0]
+    counts, scores, first = (
+        np.array([float(value.text.replace(",", "")) for value in row[1:]])
+        for row in plot.numbers.rows[:3]
+    )
+    told = 100 * group.entries[0].mean("mrr@20")
+    assert (counts * scores).sum() / counts.sum() == pytest.approx(told, abs=0.01)
+    assert (counts * first).sum() / counts.sum() == pytest.approx(told, abs=0.1)
+    assert list(plot.figure.data[-1].y) == pytest.approx(list(scores), abs=0.005)
+
+
+def test_plots_of_one_seed_say_so(make_record: Any) -> None:
+    group = comparable([make_record(seed=seed) for seed in (1, 2)])[0]
+    alone = comparable([make_record("GRU4Rec")])[0]
+    for plot in (learning_curves(group), attention(group)):
+        assert plot is not None and plot.about.endswith("Of several seeds, the first.")
+    plot = learning_curves(alone)
+    assert plot is not None and "seeds" not in plot.about
+
+
 def test_runs_on_a_share_have_no_popularity(
     make_record: Any, tmp_path: Path, shop_data: Path
 ) -> None:
