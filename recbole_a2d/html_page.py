@@ -35,7 +35,8 @@ def write_text(path: Path, text: str) -> Path:
     """
     try:
         with replaced_file(path) as beside:
-            beside.write_text(text, encoding="utf-8")
+            # A command may name a file by bytes that are no text.
+            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({reason(error)})") from error
     return path

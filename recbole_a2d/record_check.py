@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 COMPARED = ("hit@20", "mrr@20", "ndcg@20")
 """Metrics that every record has."""
 SIZES = ("epochs", "seconds", "train_rows", "test_rows", "items", "categories")
-NUMBERS = ("train_fraction", "category_weight")
+NUMBERS = ("train_fraction", "category_weight", "bank_neighbors")
 """Settings that tables and plots reckon with."""
+LARGEST = 1e15
+"""Of all these; beyond it nothing was counted or measured."""
 
 
 def check_content(content: Any, run: str, known: Mapping[str, Field[Any]]) -> None:
@@ -31,7 +32,7 @@ def check_content(content: Any, run: str, known: Mapping[str, Field[Any]]) -> No
     if content["run"] != run:
         raise ValueError(f"it is of the run {content['run']}")
     for name in SIZES:
-        _require(0 <= content[name] < math.inf, name, content[name])
+        _require(0 <= content[name] <= LARGEST, name, content[name])
     for name in COMPARED:
         value = content["test"].get(name)
         _require(_fits(value, "float") and 0 <= value <= 1, f"test {name}", value)
@@ -51,7 +52,8 @@ def _check_fields(content: dict[str, Any], known: Mapping[str, Field[Any]]) -> N
 
 def _check_config(config: dict[str, Any]) -> None:
     for name in config.keys() & set(NUMBERS):
-        _require(_fits(config[name], "float"), f"config {name}", config[name])
+        right = _fits(config[name], "float") and abs(config[name]) <= LARGEST
+        _require(right, f"config {name}", config[name])
     share = config.get("train_fraction", 1.0)
     _require(0 < share <= 1, "config train_fraction", share)
 

@@ -135,7 +135,7 @@ def read_ranks(folder: Path, run: str) -> NDArray[np.int64]:
     Raises:
         UserError: they cannot be read, or are no ranks.
     """
-    with opened_arrays(_ranks_path(folder, run), "run the model again") as content:
+    with opened_arrays(_ranks_path(folder, run), "with --fresh run the model again") as content:
         ranks: NDArray[np.int64] = content["ranks"].astype(np.int64)
         if ranks.ndim != 1 or (ranks < 0).any():
             raise ValueError("these are no ranks")

@@ -87,13 +87,13 @@ class Statistics:
         if len(ranks) != rows:
             raise UserError(
                 f"{path} holds {len(ranks)} ranks and the data set has {rows} test rows; "
-                "run the model again"
+                "with --fresh run the model again"
             )
         for metric, value in metrics_from_ranks(ranks, ks=(20,)).items():
             if abs(value - record.test[metric]) > ROUNDING:
                 raise UserError(
                     f"{path} makes {metric} {value:.6f} and the record says "
-                    f"{record.test[metric]:.6f}; restore both, or run the model again"
+                    f"{record.test[metric]:.6f}; restore both, or with --fresh run the model again"
                 )
         return ranks
 

@@ -20,7 +20,7 @@ from recbole_a2d.benchmark.entries import (
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.suites import ORDERS, OURS
 from recbole_a2d.command_line import as_typed
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 
 LENGTH = "length"
 """The order that results are made in: rows of like length together."""
@@ -168,10 +168,22 @@ def _share_files(folder: Path, dataset: str, fingerprint: str) -> Iterator[Path]
 def _read_shares(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        content["shares"]["batch_leaky"]["file"], content["neighbors"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a leak audit ({error}); delete it and run again") from error
+        _check_shares(content)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        told = f"{path}: not a leak audit ({reason(error)}); delete it and run again"
+        raise UserError(told) from error
     return content
+
+
+def _check_shares(content: dict[str, Any]) -> None:
+    for key in ("neighbors", "batch"):
+        if type(content[key]) is not int:
+            raise ValueError(f"{key} is {content[key]!r}")
+    content["shares"]["batch_leaky"]["file"]
+    for orders in content["shares"].values():
+        for share in orders.values():
+            if not 0 <= share <= 1:
+                raise ValueError(f"a share is {share!r}")
 
 
 def shares_of(shares: Shares, setting: Setting) -> list[float]:

@@ -158,7 +158,7 @@ def estimate_seconds(records: Sequence[Record], cell: Cell, config: SessionConfi
     if here:
         return mean(here)
     if same_model and rows:
-        return mean(record.seconds * rows[0] / record.train_rows for record in same_model)
+        return mean(record.seconds * rows[0] / max(record.train_rows, 1) for record in same_model)
     trained = _known(cell.model, records)
     there = [r.seconds for r in alike if r.dataset == cell.dataset and trained(r)]
     return median(there) if there else None

@@ -85,7 +85,7 @@ def test_unknown_rows_give_no_verdicts(make_record: Any, tmp_path: Path) -> None
 
 def test_ranks_of_other_rows_are_refused(make_record: Any, tmp_path: Path, shop_data: Path) -> None:
     records = [make_record(), make_record("GRU4Rec", ranks=np.ones(5, int))]
-    with pytest.raises(UserError, match="holds 5 ranks"):
+    with pytest.raises(UserError, match="holds 5 ranks.*with --fresh run the model again"):
         verdicts(records, tmp_path, shop_data)
 
 

@@ -278,6 +278,23 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_measuring(
         leak.write_label_shares(config)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"batch": None}, {"neighbors": "3"}, {"shares": []}]
+    + [{"shares": {"batch_leaky": {"file": share}}} for share in ("x", 7, None)]
+    + [{"shares": {"batch_leaky": {"file": 0.5}, "train": 0.5}}],
+)
+def test_damage_inside_an_audit_is_named(tmp_path: Path, damage: dict[str, Any]) -> None:
+    content = {"neighbors": 3, "batch": 100, "shares": {"batch_leaky": {"file": 0.5}}}
+    path = tmp_path / "leak" / "shop-1-r3.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(content))
+    assert read_label_shares(tmp_path, "shop", "1") == {3: content}
+    path.write_text(json.dumps(content | damage))
+    with pytest.raises(UserError, match="r3.json: not a leak audit .*; delete it and run again"):
+        read_label_shares(tmp_path, "shop", "1")
+
+
 def test_damaged_audit_is_named(tmp_path: Path) -> None:
     assert read_label_shares(tmp_path, "shop", "1") == {}
     (tmp_path / "leak").mkdir()

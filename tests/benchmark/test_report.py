@@ -170,6 +170,18 @@ def test_no_name_of_a_record_breaks_out(
     assert "onclick" not in found.names
 
 
+def test_a_command_that_is_no_text_is_shown_all_the_same(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    """A file may be named by bytes that are no UTF-8."""
+    record = make_record()
+    path = tmp_path / "results" / "records" / f"{record.run}.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"command": "--config caf\udce9.yaml"}))
+    out = write_report(tmp_path / "results", tmp_path / "r.html", shop_data)
+    assert "--config caf\\udce9.yaml" in out.read_text(encoding="utf-8")
+
+
 def test_sections_with_like_titles_have_names_of_their_own() -> None:
     parts = [Part(title, 2) for title in ("my-shop", "my_shop", "My shop!", "other")]
     assert anchors(parts) == ["my-shop", "my-shop-2", "my-shop-3", "other"]
