@@ -130,13 +130,21 @@ def build_model(config: Any, model: str, dataset: SessionDataset) -> nn.Module:
         UserError: the model needs categories and the data set has none, or it refuses a setting.
     """
     prepare_process()
-    chosen = model_class(model)
-    needs_categories = getattr(chosen, "uses_categories", False) and config["categories"] != "none"
-    if needs_categories:
-        require_categories(model, dataset)
+    check_categories(config, model, dataset)
     torch.manual_seed(config["seed"])
     np.random.seed(config["seed"])
-    return _built(chosen, model, config, dataset)
+    return _built(model_class(model), model, config, dataset)
+
+
+def check_categories(config: Any, model: str, dataset: SessionDataset) -> None:
+    """Refuse data without item categories where the model is to read them.
+
+    Raises:
+        UserError: as said.
+    """
+    reads = getattr(model_class(model), "uses_categories", False)
+    if reads and config["categories"] != "none":
+        require_categories(model, dataset)
 
 
 def _built(chosen: Any, model: str, config: Any, dataset: SessionDataset) -> nn.Module:

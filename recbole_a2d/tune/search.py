@@ -16,13 +16,14 @@ import yaml
 
 from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import AtomicTables, read_atomic
-from recbole_a2d.data.phases import dataset_folder, fingerprint
+from recbole_a2d.data.phases import ExperimentData, dataset_folder, fingerprint
 from recbole_a2d.errors import UserError
+from recbole_a2d.experiment import check_categories
 from recbole_a2d.finished_runs import note_data
 from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.tune.plot import write_plot
 from recbole_a2d.tune.space import SearchSpace, Settings
-from recbole_a2d.tune.trial import DONE, RUNNING, STOPPED, Task, Trial, without_test
+from recbole_a2d.tune.trial import DONE, RUNNING, STOPPED, Task, Trial, damaged, without_test
 
 ALGORITHMS = {"hyperopt": ("bayes", "random", "exhaustive"), "ray": ("random", "exhaustive")}
 """What each engine can search by; the first is its default."""
@@ -40,7 +41,8 @@ class Search:
         trials: how many; None means all of an exhaustive search.
 
     Raises:
-        UserError: the engine does not know the algorithm, or the number does not fit it.
+        UserError: the space cannot be searched so, its first values are refused, or the data set
+            is missing, damaged, or none that any trial could train and validate on.
     """
 
     task: Task
@@ -53,6 +55,14 @@ class Search:
     def __post_init__(self) -> None:
         config = self.task.config(next(iter(self.planned(1))))
         self.tables = without_test(read_atomic(dataset_folder(config)))
+        self._check_data(config)
+
+    def _check_data(self, config: Any) -> None:
+        """Tell once, and before any trial, what would fail them all."""
+        dataset = ExperimentData(self.tables, config).select
+        searched = {parameter.name for parameter in self.space.parameters}
+        if not searched & {"categories", "variant"}:  # where they are, some trials may read none
+            check_categories(config, self.task.model, dataset)
 
     @property
     def metric(self) -> str:
@@ -92,9 +102,23 @@ class Search:
             yield self.space.sample(random)
 
     def recorded(self) -> list[Trial]:
-        """Trials that have begun, by number."""
-        found = (self.task.read(number) for number in range(self.trials))
-        return [trial for trial in found if trial is not None]
+        """Trials that have begun, by number.
+
+        Raises:
+            UserError: the record of one is damaged, or none of this search.
+        """
+        metric, read = self.metric, (self.task.read(number) for number in range(self.trials))
+        found = [trial for trial in read if trial is not None]
+        for trial in found:
+            self._check(trial, metric)
+        return found
+
+    def _check(self, trial: Trial, metric: str) -> None:
+        path = self.task.path(trial.number)
+        if not self.space.holds(trial.settings):
+            raise damaged(path, f"the space has no settings {trial.settings!r}")
+        if any(metric not in epoch for epoch in trial.history):
+            raise damaged(path, f"an epoch has no {metric}")
 
     def close(self) -> Trial:
         """Mark what a scheduler stopped, write ``best.yaml`` and ``search.html``.

@@ -68,6 +68,12 @@ class Parameter:
         """Inverse of :meth:`from_hyperopt`."""
         return self.values.index(setting) if self.kind == "choice" else setting
 
+    def holds(self, setting: Any) -> bool:
+        """Whether a setting is an option of a choice; else, whether it is a number."""
+        if self.kind == "choice":
+            return setting in self.values
+        return isinstance(setting, (int, float)) and not isinstance(setting, bool)
+
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -97,6 +103,11 @@ class SearchSpace:
         names = [parameter.name for parameter in self.parameters]
         for values in product(*(parameter.values for parameter in self.parameters)):
             yield dict(zip(names, values, strict=True))
+
+    def holds(self, settings: Settings) -> bool:
+        """Whether settings are a combination of this space."""
+        names = {parameter.name for parameter in self.parameters}
+        return settings.keys() == names and all(p.holds(settings[p.name]) for p in self.parameters)
 
     def sample(self, random: np.random.Generator) -> Settings:
         """One combination drawn at random."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
+from recbole_a2d.checkpoint import load_checkpoint
 from recbole_a2d.config import SessionConfig, build_config
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.data.phases import ExperimentData
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
+from recbole_a2d.record_check import fits
 from recbole_a2d.registry import model_class
 from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
@@ -22,6 +26,7 @@ from recbole_a2d.tune.space import Settings
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
+logger = logging.getLogger("recbole_a2d")
 
 
 @dataclass
@@ -53,8 +58,11 @@ class Trial:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do for it."""
-        return self.status in (DONE, FAILED)
+        """Whether nothing is left to do for it.
+
+        A stopped one was marked so when its search ended, and its weights are gone.
+        """
+        return self.status != RUNNING
 
 
 @dataclass(frozen=True)
@@ -97,9 +105,9 @@ class Task:
         if not path.exists():
             return None
         try:
-            return Trial(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: not a trial ({error}); delete it") from error
+            return _as_trial(json.loads(path.read_text(encoding="utf-8")), number)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise damaged(path, reason(error)) from error
 
     def write(self, trial: Trial) -> None:
         """Write the record of a trial, whole or not at all."""
@@ -115,6 +123,29 @@ class Task:
     def path(self, number: int) -> Path:
         """File of a trial's record."""
         return self.folder / "trials" / f"{number:04d}.json"
+
+
+def damaged(path: Path, why: str) -> UserError:
+    """What to say of a trial's record that is none."""
+    return UserError(f"{path}: not a trial ({why}); delete it")
+
+
+def _as_trial(content: Any, number: int) -> Trial:
+    """The trial that a record holds.
+
+    Raises:
+        ValueError, TypeError: it is not as it was written.
+    """
+    trial = Trial(**content)
+    for one in fields(Trial):
+        annotation = "dict[str, Any]" if one.name == "settings" else str(one.type)
+        if not fits(getattr(trial, one.name), annotation):
+            raise ValueError(f"{one.name} is {getattr(trial, one.name)!r}")
+    if trial.number != number:
+        raise ValueError(f"it is of number {trial.number}")
+    if trial.status not in (RUNNING, DONE, STOPPED, FAILED):
+        raise ValueError(f"status is {trial.status!r}")
+    return trial
 
 
 def without_test(tables: AtomicTables) -> AtomicTables:
@@ -159,8 +190,8 @@ def run_trial(
         tell(epoch, metrics)
     if trial.finished:
         return trial
-    trial.status = RUNNING
     task.write(trial)
+    _leave_damaged(task, number)
     try:
         _train(task, tables, trial, tell)
         trial.status = DONE
@@ -169,6 +200,18 @@ def run_trial(
     task.write(trial)
     shutil.rmtree(_folder(task, number), ignore_errors=True)
     return trial
+
+
+def _leave_damaged(task: Task, number: int) -> None:
+    """Let a trial whose last state cannot be read begin again: that is no fault of its settings."""
+    state = _folder(task, number) / "last.pt"
+    if not state.exists():
+        return
+    try:
+        load_checkpoint(state)
+    except UserError as error:
+        logger.warning("trial %d begins again: %s", number + 1, error)
+        shutil.rmtree(_folder(task, number), ignore_errors=True)
 
 
 def _train(task: Task, tables: AtomicTables, trial: Trial, tell: OnEpoch) -> None:

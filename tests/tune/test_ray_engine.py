@@ -57,7 +57,7 @@ def test_a_failed_trial_and_a_stopped_one_have_ended(home: Path) -> None:
     task = Task("GRU4Rec", "shop", {}, home / "r", home / "s")
     search = Search(task, read_space(Path("s.hyper")), "ray", "random", 4)
     for number, status in enumerate(("failed", "done", "running", "running")):
-        task.write(Trial(number, {}, status))
+        task.write(Trial(number, {"learning_rate": 0.02}, status))
     results = [SimpleNamespace(error=None, metrics={}), result(2, done=True), result(3)]
     assert unended(search, results) == [3]
 
@@ -66,7 +66,7 @@ def test_a_trial_that_has_not_begun_is_not_left_out(home: Path) -> None:
     Path("s.hyper").write_text("learning_rate choice [0.02]\n")
     task = Task("GRU4Rec", "shop", {}, home / "r", home / "s")
     search = Search(task, read_space(Path("s.hyper")), "ray", "random", 2)
-    task.write(Trial(0, {}, "running", [{"mrr@20": 0.5}]))
+    task.write(Trial(0, {"learning_rate": 0.02}, "running", [{"mrr@20": 0.5}]))
     with pytest.raises(UserError, match="1 of 2 trials have not begun"):
         search.close()
     assert [trial.status for trial in search.recorded()] == ["running"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,82 @@ def test_a_trial_in_flight_goes_on_from_its_last_epoch(
     )
     assert trained == [2] and told == [1, 2, 3]
     assert ended.status == "done" and len(ended.history) == 3
+
+
+def a_task(home: Path, **changes: Any) -> tuple[trial.Task, Any]:
+    tables = trial.without_test(read_atomic(home / "dataset_atomic" / "shop"))
+    fixed = {"epochs": 3, "train_batch_size": 64, "embedding_size": 8, "show_progress": False}
+    return trial.Task("GRU4Rec", "shop", fixed | changes, home / "r", home / "s"), tables
+
+
+def test_a_stopped_trial_of_an_ended_search_is_not_trained_again(home: Path) -> None:
+    """Its weights went with the search's end: it would begin anew and count from epoch 1."""
+    task, tables = a_task(home)
+    stopped = trial.Trial(0, {"learning_rate": 0.02}, trial.STOPPED, [{"mrr@20": 0.1}] * 2)
+    task.write(stopped)
+    told: list[int] = []
+    again = trial.run_trial(task, tables, 0, stopped.settings, lambda epoch, _: told.append(epoch))
+    assert told == [1, 2] and again == stopped == task.read(0)
+
+
+def test_a_damaged_last_state_is_no_fault_of_the_settings(home: Path) -> None:
+    task, tables = a_task(home, epochs=1)
+    whole = trial.run_trial(task, tables, 0, {"learning_rate": 0.02})
+    task.write(trial.Trial(1, {"learning_rate": 0.02}))
+    (home / "s" / "0001").mkdir(parents=True)
+    (home / "s" / "0001" / "last.pt").write_bytes(b"cut short")
+    found = trial.run_trial(task, tables, 1, {"learning_rate": 0.02})
+    assert found.status == trial.DONE and found.history == whole.history
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"history": 5}, "history is 5"),
+        ({"history": [{"mrr@20": "a"}]}, "history is"),
+        ({"history": [{"x": 1}]}, "an epoch has no mrr@20"),
+        ({"settings": 3}, "settings is 3"),
+        ({"settings": {}}, "the space has no settings {}"),
+        ({"settings": {"learning_rate": 77}}, "the space has no settings"),
+        ({"number": 7}, "it is of number 7"),
+        ({"status": "gone"}, "status is 'gone'"),
+        ({"seconds": None}, "seconds is None"),
+        ("[" * 100_000, "recursion"),
+    ],
+)
+def test_a_damaged_record_of_a_trial_is_told(change: Any, told: str, home: Path) -> None:
+    task, _ = a_task(home)
+    rates = Parameter("learning_rate", "choice", (0.02, 0.05))
+    searched = search.Search(task, SearchSpace((rates,)), "hyperopt", "random", 2)
+    task.write(trial.Trial(0, {"learning_rate": 0.02}, trial.DONE, [{"mrr@20": 0.5}]))
+    content = json.loads(task.path(0).read_text())
+    task.path(0).write_text(change if isinstance(change, str) else json.dumps(content | change))
+    place = f"{task.path(0)}: not a trial "
+    with pytest.raises(UserError, match=f"{re.escape(place)}.*{re.escape(told)}.*; delete it"):
+        hyperopt_engine.run(searched)
+
+
+@pytest.mark.parametrize(
+    ("model", "without", "told"),
+    [
+        ("GRU4Rec", "valid", "shop: no validation session has two clicks"),
+        ("A2DMTL", "categories", "A2DMTL needs item categories and shop has none"),
+    ],
+)
+def test_data_that_no_trial_can_use_are_told_before_any(
+    model: str, without: str, told: str, home: Path, shop_data: Path
+) -> None:
+    folder = home / "other" / "shop"
+    shutil.copytree(shop_data / "shop", folder)
+    (folder / "shop.json").unlink()
+    file = folder / ("shop.valid.inter" if without == "valid" else "shop.item")
+    head, *rest = file.read_text().splitlines()
+    bare = [line.split("\t")[0] + "\t" for line in rest] if without == "categories" else []
+    file.write_text("\n".join([head, *bare]) + "\n")
+    space = "learning_rate choice [0.02]\n"
+    with pytest.raises(UserError, match=f"^{told}"):
+        tune(f"--data_path={folder.parent}", "--trials=2", model=model, space=space)
+    assert not (home / "results").exists()
 
 
 def test_more_trials_add_to_a_search(home: Path) -> None:
