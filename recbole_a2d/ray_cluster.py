@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ def connected(address: str | None = None) -> Iterator[Any]:
     """
     # Ray's usage report and its check for a newer version would go over the network.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
+    with warnings.catch_warnings():  # it asks for pkg_resources
+        warnings.simplefilter("ignore")
+        import ray
 
     where: dict[str, Any] = {"address": "local", "include_dashboard": False}
     if address is not None:

@@ -11,9 +11,10 @@ from typing import Any
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.errors import UserError
 from recbole_a2d.ray_cluster import connected, machines, resources
+from recbole_a2d.tune.ray_progress import progress
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import Settings
-from recbole_a2d.tune.trial import FAILED, Task, run_trial
+from recbole_a2d.tune.trial import Task, run_trial
 
 GRACE_EPOCHS = 2
 """Epochs that every trial gets before it can be stopped."""
@@ -55,6 +56,7 @@ def _run(search: Search, given: dict[str, float]) -> None:
     from ray.tune.schedulers import ASHAScheduler
 
     metric = search.metric
+    ended = {trial.number for trial in search.recorded() if trial.finished}
     plan = [{"number": number} | settings for number, settings in enumerate(search.planned())]
     epochs = most_epochs(search)
     work = tune.with_parameters(_work, task=search.task, tables=search.tables, metric=metric)
@@ -70,7 +72,12 @@ def _run(search: Search, given: dict[str, float]) -> None:
         tune.with_resources(work, given),
         param_space={"plan": tune.grid_search(plan)},
         tune_config=tune.TuneConfig(metric=metric, mode="max", scheduler=scheduler),
-        run_config=air.RunConfig(name=search.task.folder.name, storage_path=str(notes), verbose=0),
+        run_config=air.RunConfig(
+            name=search.task.folder.name,
+            storage_path=str(notes),
+            verbose=0,
+            callbacks=[progress(search, ended)],
+        ),
     )
     results = tuner.fit()
     broken = [str(result.error) for result in results if result.error is not None]
@@ -124,9 +131,7 @@ def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: s
     def report(epoch: int, metrics: dict[str, float]) -> None:
         session.report({"epoch": epoch, metric: metrics[metric]})
 
-    trial = run_trial(_on_own_gpu(task), tables, number, settings, report)
-    if trial.status == FAILED:
-        logger.warning("trial %d failed: %s", number + 1, trial.error)
+    run_trial(_on_own_gpu(task), tables, number, settings, report)
 
 
 def _on_own_gpu(task: Task) -> Task:

@@ -14,7 +14,7 @@ import pytest
 
 from recbole_a2d.errors import UserError
 from recbole_a2d.tune.command import main
-from recbole_a2d.tune.ray_engine import most_epochs, unended
+from recbole_a2d.tune.ray_engine import _run, most_epochs, unended
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import read_space
 from recbole_a2d.tune.trial import Task, Trial
@@ -113,6 +113,45 @@ def test_killed_and_resumed(how: signal.Signals, trials: int, home: Path, killed
     (written,) = home.glob("results/tune/*/best.yaml")
     assert read_yaml(written)["dropout_prob"] == best["dropout_prob"]
     assert not list(home.glob("saved/tune/*"))
+
+
+def test_what_the_trials_do_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from ray import cloudpickle, tune
+
+    Path("s.hyper").write_text("learning_rate choice [0.02]\n")
+    task = Task("GRU4Rec", "shop", {}, home / "r", home / "s")
+    search = Search(task, read_space(Path("s.hyper")), "ray", "random", 4)
+    settings = {"learning_rate": 0.02}
+    task.write(Trial(0, settings, "done", [{"mrr@20": 0.125}]))
+
+    class Tuner:
+        def __init__(self, work: Any, *, run_config: Any, **rest: Any) -> None:
+            (told,) = run_config.callbacks
+            self.told = cloudpickle.loads(cloudpickle.dumps(told))  # as Ray notes it down
+
+        def fit(self) -> list[Any]:
+            for number, status in ((0, "done"), (1, "done"), (2, "running"), (3, "failed")):
+                run = SimpleNamespace(config={"plan": {"number": number}})
+                metrics = {"epoch": 1, "mrr@20": 0.25} if status != "failed" else {"done": True}
+                self.told.on_trial_result(iteration=1, trials=[], trial=run, result=metrics)
+                history = [{"mrr@20": 0.25}] if status != "failed" else []
+                task.write(Trial(number, settings, status, history, error="why"))
+                self.told.on_trial_complete(iteration=1, trials=[], trial=run)
+            return [result(2, done=True)]
+
+    monkeypatch.setattr(tune, "Tuner", Tuner)
+    monkeypatch.setattr(tune, "with_parameters", lambda work, **rest: work)
+    caplog.set_level("INFO", "recbole_a2d")
+    _run(search, {"cpu": 1.0, "gpu": 0.0})
+    assert [record.message for record in caplog.records] == [
+        "trial 2 of 4: epoch  1  valid mrr@20 25.00",
+        "trial 2 of 4 done: best mrr@20 25.00, learning_rate:0.02",
+        "trial 3 of 4: epoch  1  valid mrr@20 25.00",
+        "trial 3 of 4 stopped early: best mrr@20 25.00, learning_rate:0.02",
+        "trial 4 failed: why",
+    ]
 
 
 def test_a_cluster_that_is_not_there(home: Path) -> None:
