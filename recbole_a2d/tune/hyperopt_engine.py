@@ -25,6 +25,8 @@ with warnings.catch_warnings():  # hyperopt 0.2.5 asks for pkg_resources
 Suggest = Callable[..., Any]
 STARTING_TRIALS = 8
 """Trials drawn at random before the tree of Parzen estimators has something to go by."""
+SEEDS = 2**32
+"""So many seeds numpy takes; the number of a trial may lead beyond the last."""
 logger = logging.getLogger("recbole_a2d")
 
 
@@ -121,7 +123,7 @@ def _algorithm(search: Search) -> Suggest:
 
     def seeded(new_ids: list[int], domain: Any, trials: Any, _: int) -> Any:
         # By the trial's number, so that a resumed search draws what it would have drawn.
-        return suggest(new_ids, domain, trials, seed + new_ids[0])
+        return suggest(new_ids, domain, trials, (seed + new_ids[0]) % SEEDS)
 
     return seeded
 

@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -27,6 +29,9 @@ from recbole_a2d.resources import properties_folder
 
 KINDS = {"choice": 1, "uniform": 2, "quniform": 3, "loguniform": 2}
 """Kinds of a parameter and how many numbers they take (a choice: one list)."""
+
+LARGEST_EXPONENT = math.log(sys.float_info.max)
+"""Of e, so that the power is a number."""
 
 Settings = dict[str, Any]
 
@@ -195,7 +200,22 @@ def _options(name: str, read: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(read, (list, tuple)) or not read:
         raise UserError(f"{where}: a choice needs its options, like [0.1,0.3]")
     # RecBole's own files write a list among the options as text: '[0.25,0.5]'.
-    return tuple(typed(name, value) if isinstance(value, str) else value for value in read)
+    options = tuple(typed(name, value) if isinstance(value, str) else value for value in read)
+    for option in options:
+        if not _recorded_as_it_is(option):
+            raise UserError(
+                f"{where}: {option!r} cannot be an option; take a number, a word, true, false, "
+                "none, or a list of such in [ ]"
+            )
+    return options
+
+
+def _recorded_as_it_is(option: Any) -> bool:
+    """Whether a trial's record gives an option back: no date, no tuple, no NaN."""
+    try:
+        return bool(json.loads(json.dumps(option)) == option)
+    except (TypeError, ValueError):
+        return False
 
 
 def _numbers(kind: str, read: Any, where: str) -> tuple[float, ...]:
@@ -203,6 +223,11 @@ def _numbers(kind: str, read: Any, where: str) -> tuple[float, ...]:
     fine = all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
     if len(numbers) != KINDS[kind] or not fine or numbers[0] >= numbers[1]:
         raise UserError(f"{where}: {kind} needs {KINDS[kind]} numbers, the lower bound first")
+    if kind == "loguniform" and numbers[1] > LARGEST_EXPONENT:
+        raise UserError(
+            f"{where}: the numbers of loguniform are exponents of e, and e to the {numbers[1]} is "
+            "too large; -8,-4 is 0.0003 to 0.018"
+        )
     if kind == "quniform" and numbers[2] <= 0:
         raise UserError(f"{where}: the step of quniform must be above 0")
     return tuple(numbers)

@@ -242,6 +242,11 @@ def test_data_that_no_trial_can_use_are_told_before_any(
     assert not (home / "results").exists()
 
 
+def test_the_greatest_seed_is_one_too(home: Path) -> None:
+    tune("--algo=bayes", "--trials=2", "--epochs=1", f"--seed={2**32 - 1}")
+    assert len(trials(home)) == 2
+
+
 def test_more_trials_add_to_a_search(home: Path) -> None:
     tune("--algo=random", "--trials=1")
     first = trials(home)
