@@ -54,7 +54,8 @@ def main(arguments: list[str]) -> None:
     options = {key: value for key, value in pairs if key in _OPTIONS}
     if "dataset" not in options:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    search = _search(options, _fixed(pairs))
+    files = [Path(value) for key, value in pairs if key == "config"]
+    search = _search(options, files, _given(pairs))
     best = _result(search, options, fresh=("fresh", "true") in pairs)
     found = best.best(search.metric)
     assert found is not None
@@ -78,7 +79,7 @@ def _result(search: Any, options: dict[str, str], *, fresh: bool) -> Any:
     return best
 
 
-def _search(options: dict[str, str], fixed: dict[str, Any]) -> Any:
+def _search(options: dict[str, str], files: list[Path], given: dict[str, Any]) -> Any:
     from recbole_a2d.config import build_config, refuse_unknown
     from recbole_a2d.registry import model_class
     from recbole_a2d.tune.search import Search, search_name
@@ -90,7 +91,9 @@ def _search(options: dict[str, str], fixed: dict[str, Any]) -> Any:
     space = read_space(file)
     engine, algorithm = _method(options)
     trials = _trials(options, space, algorithm)
-    config = build_config(model, dataset, overrides=fixed)
+    # With the files by their names, for what is wrong in them.
+    config = build_config(model, dataset, config_files=files, overrides=given)
+    fixed = _merged(files, given)
     names = [parameter.name for parameter in space.parameters]
     refuse_unknown(names, set(config.external_config_dict), str(file))
     for parameter in space.parameters:
@@ -129,15 +132,20 @@ def _trials(options: dict[str, str], space: SearchSpace, algorithm: str) -> int:
     return sum(1 for _ in space.grid())
 
 
-def _fixed(pairs: Pairs) -> dict[str, Any]:
+def _given(pairs: Pairs) -> dict[str, Any]:
+    """The settings among the options."""
+    own = (*_OPTIONS, *FLAGS, "config")
+    return {key: typed(key, value) for key, value in pairs if key not in own}
+
+
+def _merged(files: list[Path], given: dict[str, Any]) -> dict[str, Any]:
+    """What is the same in all trials: the files of settings, and over them the command line."""
     from recbole_a2d.yaml_files import read_yaml
 
     fixed: dict[str, Any] = {}
-    for key, value in pairs:
-        if key == "config":
-            fixed |= read_yaml(Path(value))
-    own = (*_OPTIONS, *FLAGS, "config")
-    return fixed | {key: typed(key, value) for key, value in pairs if key not in own}
+    for file in files:
+        fixed |= read_yaml(file)
+    return fixed | given
 
 
 def _cpus(options: dict[str, str]) -> int | None:

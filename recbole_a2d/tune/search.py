@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -161,7 +162,10 @@ class Search:
         return self.task.folder / "best.yaml"
 
     def write_best(self, best: Trial, trials: list[Trial]) -> None:
-        """Write the best configuration as a yaml that ``run --config`` takes."""
+        """Write the best configuration as a yaml that ``run --config`` takes.
+
+        The command in it is one for the folder in which the search was started.
+        """
         found = best.best(self.metric)
         assert found is not None
         counts = {status: sum(trial.status == status for trial in trials) for status in _COUNTED}
@@ -180,8 +184,8 @@ class Search:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _command(self) -> list[str]:
-        task = self.task
-        return [f"--dataset={task.dataset}", f"--model={task.model}", "--config=best.yaml"]
+        task, file = self.task, os.path.relpath(self.best_file)
+        return [f"--dataset={task.dataset}", f"--model={task.model}", f"--config={file}"]
 
 
 _COUNTED = (DONE, STOPPED, "failed")

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,25 @@ def test_data_that_no_trial_can_use_are_told_before_any(
 def test_the_greatest_seed_is_one_too(home: Path) -> None:
     tune("--algo=bayes", "--trials=2", "--epochs=1", f"--seed={2**32 - 1}")
     assert len(trials(home)) == 2
+
+
+def test_what_is_wrong_in_a_file_of_settings_is_said_of_the_file(home: Path) -> None:
+    Path("typo.yaml").write_text("epohcs: 3\n")
+    with pytest.raises(UserError, match=r"unknown key 'epohcs' in typo\.yaml; did you mean"):
+        tune("--config=typo.yaml")
+    Path("own.yaml").write_text("epochs: 9\nembedding_size: 4\n")
+    tune("--config=own.yaml", "--algo=random", "--trials=1")
+    (written,) = home.glob("results/tune/*/best.yaml")
+    found = read_yaml(written)
+    assert (found["epochs"], found["embedding_size"]) == (2, 8), "the command line is stronger"
+
+
+def test_the_command_in_the_best_settings_works_where_the_search_was_started(home: Path) -> None:
+    tune("--algo=random", "--trials=1", "--epochs=1")
+    (written,) = home.glob("results/tune/*/best.yaml")
+    (command,) = (line for line in written.read_text().splitlines() if "run_recbole" in line)
+    (file,) = (w.removeprefix("--config=") for w in shlex.split(command) if "--config=" in w)
+    assert Path(file).samefile(written)
 
 
 def test_more_trials_add_to_a_search(home: Path) -> None:
