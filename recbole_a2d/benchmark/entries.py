@@ -141,6 +141,12 @@ def same_seeds(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
+def commits_of(entries: Iterable[Entry]) -> str:
+    """Commits of the source that made some entries' records, all of their epochs included."""
+    made = {commit for entry in entries for record in entry.records for commit in record.commits}
+    return ", ".join(sorted(made))
+
+
 @dataclass(frozen=True)
 class Scale:
     """How large the runs of a table are.
@@ -197,9 +203,8 @@ class Group:
 
     @property
     def commits(self) -> str:
-        """Commits of the source that made the records, epochs before a run went on included."""
-        made = {c for entry in self.entries for r in entry.records for c in r.commits}
-        return ", ".join(sorted(made))
+        """Commits of the source that made its records."""
+        return commits_of(self.entries)
 
     def find(self, model: str, variant: str = "full") -> Entry | None:
         """The entry of a model as its yaml files have it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdicts
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, entry_title
+from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, commits_of, entry_title
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.paper import paper_figure, paper_table
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS, ROWS_OF_THEIR_OWN
@@ -118,14 +118,21 @@ def side_by_side(
         ("", 1),
         *((group.dataset, len(part[0])) for group, part in zip(groups, columns, strict=True)),
     ]
-    return Table(caption, ["model", *heads], lines, _notes(groups, statistics), spans)
+    shown = [entry for group in groups for entry in _present(group, rows)]
+    return Table(caption, ["model", *heads], lines, _notes(groups, shown, statistics), spans)
+
+
+def _present(group: Group, rows: Sequence[RowName]) -> list[Entry]:
+    """What was run of these rows."""
+    found = (group.find(row.model, row.variant) for row in rows)
+    return [entry for entry in found if entry is not None]
 
 
 def _columns(
     group: Group, rows: Sequence[RowName], statistics: Statistics | None, paper: str
 ) -> tuple[list[str], list[list[Value]]]:
     found = [group.find(row.model, row.variant) for row in rows]
-    present = [entry for entry in found if entry is not None]
+    present = _present(group, rows)
     reference = group.find(OURS)
     verdicts: Verdicts = {}
     if statistics is not None and reference is not None:
@@ -160,13 +167,14 @@ def _printed(paper: str, row: RowName, dataset: str, metric: str) -> Value:
     return Value(NOTHING if printed is None else f"{printed:.2f}", muted=True)
 
 
-def _notes(groups: Sequence[Group], statistics: Statistics | None) -> list[str]:
-    seeds = sorted({r.seed for g in groups for e in g.entries for r in e.records if r.epochs})
-    commits = sorted({commit for group in groups for commit in group.commits.split(", ")})
+def _notes(
+    groups: Sequence[Group], shown: Sequence[Entry], statistics: Statistics | None
+) -> list[str]:
+    seeds = sorted({r.seed for entry in shown for r in entry.records if r.epochs})
     first = groups[0]
     told = (
         f"Per cent. Protocol {first.protocol}, {first.scale.title}, "
-        f"seeds {', '.join(map(str, seeds)) or 'none'}, commits {', '.join(commits)}."
+        f"seeds {', '.join(map(str, seeds)) or 'none'}, commits {commits_of(shown)}."
     )
     notes = [told, PAPER if any(g.dataset in PAPER_DATASETS for g in groups) else "Bold: best."]
     if statistics is None:

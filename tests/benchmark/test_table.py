@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,14 @@ def test_table3_only_where_ablations_were_run(make_record: Any) -> None:
     assert [value.text for value in row(third, "A2D-MTL w/o EXP")][1::2] == ["36.54", "16.29"]
     assert row(third, "A2D-MTL w/o GRAPH")[0].text == "missing"
     assert len(table3_rows()) == 7
+
+
+def test_notes_name_the_seeds_and_commits_of_the_printed_rows(make_record: Any) -> None:
+    ours = [make_record(dataset="tmall"), make_record(dataset="tmall", variant="wo_exp", seed=2)]
+    rival = replace(make_record("STAMP", dataset="tmall", seed=77), commit="elsewhere")
+    second, third = paper_tables(comparable([*ours, rival]), None)
+    assert "seeds 77, 2026" in second.notes[0] and "elsewhere" in second.notes[0]
+    assert "seeds 2, 2026" in third.notes[0] and "elsewhere" not in third.notes[0]
 
 
 def test_runs_on_a_share_have_tables_of_their_own(make_record: Any) -> None:
