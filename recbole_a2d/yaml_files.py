@@ -7,12 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from recbole_a2d.errors import UserError
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that takes ``1e-3`` for a number, as RecBole's users write it."""
+    """SafeLoader that takes ``1e-3`` for a number, as RecBole's users write it.
+
+    A key that stands twice is an error, where yaml's own loader takes the last one.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Keys and values of a mapping."""
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -68,6 +68,16 @@ def test_malformed_yaml_is_one_line(tmp_path: Path) -> None:
     assert "bad.yaml" in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["seed: 1\ntrain_batch_size: 8\nseed: 2\n", "a: {seed: 1, seed: 1}"]
+)
+def test_a_key_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.yaml"
+    twice.write_text(text)
+    with pytest.raises(UserError, match=r"twice\.yaml: .*seed stands twice.*line"):
+        build_config("A2DMTL", "shop", config_files=[twice])
+
+
 def test_yaml_cannot_name_python_objects(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("seed: !!python/object/apply:os.getcwd []\n")
