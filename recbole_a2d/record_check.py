@@ -26,33 +26,42 @@ def check_content(content: Any, run: str, known: Mapping[str, Field[Any]]) -> No
     Raises:
         ValueError: it is not; the message says where.
     """
-    if not isinstance(content, dict):
-        raise ValueError("it holds no fields")
-    _check_fields(content, known)
+    check_fields(content, known)
     if content["run"] != run:
         raise ValueError(f"it is of the run {content['run']}")
     for name in SIZES:
         _require(0 <= content[name] <= LARGEST, name, content[name])
     for name in COMPARED:
         value = content["test"].get(name)
-        _require(fits(value, "float") and 0 <= value <= 1, f"test {name}", value)
+        _require(_fits(value, "float") and 0 <= value <= 1, f"test {name}", value)
     _check_config(content["config"])
     for epoch in content.get("history", []):
         _check_epoch(epoch)
 
 
-def _check_fields(content: dict[str, Any], known: Mapping[str, Field[Any]]) -> None:
-    optional = {name for name, one in known.items() if one.default_factory is not MISSING}
+def check_fields(content: Any, known: Mapping[str, Field[Any]]) -> None:
+    """See whether the content of a file is the fields of a dataclass, each of its type.
+
+    Raises:
+        ValueError: it is not; the message says where.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("it holds no fields")
+    optional = {name for name, one in known.items() if _has_default(one)}
     missing, unknown = known.keys() - content.keys() - optional, content.keys() - known.keys()
     if missing or unknown:
         raise ValueError(f"fields missing: {sorted(missing)}, unknown: {sorted(unknown)}")
     for name, value in content.items():
-        _require(fits(value, str(known[name].type)), name, value)
+        _require(_fits(value, str(known[name].type)), name, value)
+
+
+def _has_default(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
 
 
 def _check_config(config: dict[str, Any]) -> None:
     for name in config.keys() & set(NUMBERS):
-        right = fits(config[name], "float") and abs(config[name]) <= LARGEST
+        right = _fits(config[name], "float") and abs(config[name]) <= LARGEST
         _require(right, f"config {name}", config[name])
     share = config.get("train_fraction", 1.0)
     _require(0 < share <= 1, "config train_fraction", share)
@@ -60,11 +69,11 @@ def _check_config(config: dict[str, Any]) -> None:
 
 def _check_epoch(epoch: dict[str, Any]) -> None:
     """Only what the learning curves and the commits of a record are made from."""
-    _require(fits(epoch.get("commit", ""), "str"), "history commit", epoch.get("commit"))
+    _require(_fits(epoch.get("commit", ""), "str"), "history commit", epoch.get("commit"))
     valid = epoch.get("valid")
     if valid:
-        _require(fits(epoch.get("epoch"), "int"), "history epoch", epoch.get("epoch"))
-        told = fits(valid, "dict[str, float]") and "mrr@20" in valid
+        _require(_fits(epoch.get("epoch"), "int"), "history epoch", epoch.get("epoch"))
+        told = _fits(valid, "dict[str, float]") and "mrr@20" in valid
         _require(told, "history valid", valid)
 
 
@@ -73,14 +82,14 @@ def _require(right: bool, name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value!r}")
 
 
-def fits(value: Any, annotation: str) -> bool:
+def _fits(value: Any, annotation: str) -> bool:
     """Whether a value of JSON is what the annotation says, all through."""
     if annotation.startswith("list["):
         inner = annotation.removeprefix("list[")[:-1]
-        return isinstance(value, list) and all(fits(one, inner) for one in value)
+        return isinstance(value, list) and all(_fits(one, inner) for one in value)
     if annotation.startswith("dict["):
         inner = annotation.removeprefix("dict[str, ")[:-1]
-        return isinstance(value, dict) and all(fits(one, inner) for one in value.values())
+        return isinstance(value, dict) and all(_fits(one, inner) for one in value.values())
     kinds = {"str": (str,), "int": (int,), "float": (int, float)}
     if annotation not in kinds:
         return True  # Any

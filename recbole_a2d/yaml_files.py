@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ def parse_yaml(text: str, where: str) -> Any:
     except (yaml.YAMLError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise UserError(f"{where}: not valid yaml ({detail}); mend it and run again") from error
+
+
+def read_yamls(paths: Iterable[Path]) -> dict[str, Any]:
+    """What several yaml files say together, later ones stronger."""
+    return {key: value for path in paths for key, value in read_yaml(path).items()}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -55,9 +55,7 @@ def details_tables(
 
 def _among(entries: list[Entry], reference: Entry) -> Entry:
     """The reference with the seeds that it has among these entries, where it is one of them."""
-    named = (reference.model, reference.variant, reference.changed)
-    same = (e for e in entries if (e.model, e.variant, e.changed) == named)
-    return next(same, reference)
+    return next((one for one in entries if one.identity == reference.identity), reference)
 
 
 def _details(

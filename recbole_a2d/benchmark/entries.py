@@ -75,6 +75,11 @@ class Entry:
         )
 
     @property
+    def identity(self) -> tuple[str, str, tuple[Setting, ...]]:
+        """What it is a result of, whatever seeds it has."""
+        return self.model, self.variant, self.changed
+
+    @property
     def key(self) -> str:
         """A name that no other entry of the group has."""
         return "+".join(record.run for record in self.records)
@@ -209,7 +214,7 @@ class Group:
     def find(self, model: str, variant: str = "full") -> Entry | None:
         """The entry of a model as its yaml files have it."""
         for entry in self.results:
-            if (entry.model, entry.variant, entry.changed) == (model, variant, ()):
+            if entry.identity == (model, variant, ()):
                 return entry
         return None
 

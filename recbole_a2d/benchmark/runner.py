@@ -11,12 +11,13 @@ from typing import Any
 
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
-from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of, settings_of
+from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
 from recbole_a2d.command_line import split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
 from recbole_a2d.safe_write import require_writable
+from recbole_a2d.yaml_files import read_yamls
 
 logger = logging.getLogger("recbole_a2d")
 
@@ -140,7 +141,7 @@ def run_benchmark(request: Request) -> list[Outcome]:
 
 
 def _cells(request: Request) -> list[Cell]:
-    places = _absolute_places(settings_of(request.files) | request.settings)
+    places = _absolute_places(read_yamls(request.files) | request.settings)
     return [
         cell
         for dataset in request.datasets

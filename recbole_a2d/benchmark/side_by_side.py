@@ -108,7 +108,11 @@ def side_by_side(
         statistics: for the marks; None leaves them out.
         paper: name of the paper's table.
     """
-    columns = [_columns(group, rows, statistics, paper) for group in groups]
+    found = [[group.find(row.model, row.variant) for row in rows] for group in groups]
+    columns = [
+        _columns(group, rows, of_rows, statistics, paper)
+        for group, of_rows in zip(groups, found, strict=True)
+    ]
     heads = [head for part in columns for head in part[0]]
     lines = [
         [Value(row.label), *(value for part in columns for value in part[1][place])]
@@ -118,21 +122,18 @@ def side_by_side(
         ("", 1),
         *((group.dataset, len(part[0])) for group, part in zip(groups, columns, strict=True)),
     ]
-    shown = [entry for group in groups for entry in _present(group, rows)]
+    shown = [entry for of_rows in found for entry in of_rows if entry is not None]
     return Table(caption, ["model", *heads], lines, _notes(groups, shown, statistics), spans)
 
 
-def _present(group: Group, rows: Sequence[RowName]) -> list[Entry]:
-    """What was run of these rows."""
-    found = (group.find(row.model, row.variant) for row in rows)
-    return [entry for entry in found if entry is not None]
-
-
 def _columns(
-    group: Group, rows: Sequence[RowName], statistics: Statistics | None, paper: str
+    group: Group,
+    rows: Sequence[RowName],
+    found: Sequence[Entry | None],
+    statistics: Statistics | None,
+    paper: str,
 ) -> tuple[list[str], list[list[Value]]]:
-    found = [group.find(row.model, row.variant) for row in rows]
-    present = _present(group, rows)
+    present = [entry for entry in found if entry is not None]
     reference = group.find(OURS)
     verdicts: Verdicts = {}
     if statistics is not None and reference is not None:

@@ -11,7 +11,7 @@ from recbole_a2d.benchmark.paper import category_weights
 from recbole_a2d.config import SessionConfig, build_config, choices
 from recbole_a2d.errors import UserError
 from recbole_a2d.registry import MODELS, model_class
-from recbole_a2d.yaml_files import read_yaml
+from recbole_a2d.yaml_files import read_yamls
 
 OURS = "A2DMTL"
 ABLATIONS = ("full", "wo_cate", "wo_exp", "wo_spa", "wo_adaspa", "with_inter", "wo_graph")
@@ -104,7 +104,7 @@ def cells_of(
         UserError: an unknown model, a file that cannot be read, or a setting that the suite or
             ``seeds`` chooses.
     """
-    given, filed = dict(settings or {}), settings_of(files)
+    given, filed = dict(settings or {}), read_yamls(files)
     own = {key: value for key, value in suite.settings.items() if key not in filed}
     chosen = [{"seed": seed} for seed in seeds]
     cells = []
@@ -115,15 +115,6 @@ def cells_of(
             merged = {**own, **given, **cell.settings, **seed}
             cells.append(Cell(cell.model, dataset, merged, files, cell.orders))
     return cells
-
-
-def settings_of(files: Sequence[Path]) -> dict[str, Any]:
-    """What yaml files of settings say together, later ones stronger.
-
-    Raises:
-        UserError: one cannot be read.
-    """
-    return {key: value for path in files for key, value in read_yaml(path).items()}
 
 
 def _refuse(

@@ -84,6 +84,7 @@ def _search(options: dict[str, str], files: list[Path], given: dict[str, Any]) -
     from recbole_a2d.registry import model_class
     from recbole_a2d.tune.search import Search, search_name
     from recbole_a2d.tune.trial import Task
+    from recbole_a2d.yaml_files import read_yamls
 
     model, dataset = options.get("model", "A2DMTL"), options["dataset"]
     model_class(model)  # before its space: an unknown model has none
@@ -93,7 +94,7 @@ def _search(options: dict[str, str], files: list[Path], given: dict[str, Any]) -
     trials = _trials(options, space, algorithm)
     # With the files by their names, for what is wrong in them.
     config = build_config(model, dataset, config_files=files, overrides=given)
-    fixed = _merged(files, given)
+    fixed = read_yamls(files) | given
     names = [parameter.name for parameter in space.parameters]
     refuse_unknown(names, set(config.external_config_dict), str(file))
     for parameter in space.parameters:
@@ -136,16 +137,6 @@ def _given(pairs: Pairs) -> dict[str, Any]:
     """The settings among the options."""
     own = (*_OPTIONS, *FLAGS, "config")
     return {key: typed(key, value) for key, value in pairs if key not in own}
-
-
-def _merged(files: list[Path], given: dict[str, Any]) -> dict[str, Any]:
-    """What is the same in all trials: the files of settings, and over them the command line."""
-    from recbole_a2d.yaml_files import read_yaml
-
-    fixed: dict[str, Any] = {}
-    for file in files:
-        fixed |= read_yaml(file)
-    return fixed | given
 
 
 def _cpus(options: dict[str, str]) -> int | None:

@@ -18,7 +18,7 @@ from recbole_a2d.data.phases import ExperimentData
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.experiment import build_model
-from recbole_a2d.record_check import fits
+from recbole_a2d.record_check import check_fields
 from recbole_a2d.registry import model_class
 from recbole_a2d.safe_write import replaced_file
 from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
@@ -43,7 +43,7 @@ class Trial:
     """
 
     number: int
-    settings: Settings
+    settings: dict[str, Any]
     status: str = RUNNING
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
@@ -106,7 +106,7 @@ class Task:
             return None
         try:
             return _as_trial(json.loads(path.read_text(encoding="utf-8")), number)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise damaged(path, reason(error)) from error
 
     def write(self, trial: Trial) -> None:
@@ -134,13 +134,10 @@ def _as_trial(content: Any, number: int) -> Trial:
     """The trial that a record holds.
 
     Raises:
-        ValueError, TypeError: it is not as it was written.
+        ValueError: it is not as it was written.
     """
+    check_fields(content, {one.name: one for one in fields(Trial)})
     trial = Trial(**content)
-    for one in fields(Trial):
-        annotation = "dict[str, Any]" if one.name == "settings" else str(one.type)
-        if not fits(getattr(trial, one.name), annotation):
-            raise ValueError(f"{one.name} is {getattr(trial, one.name)!r}")
     if trial.number != number:
         raise ValueError(f"it is of number {trial.number}")
     if trial.status not in (RUNNING, DONE, STOPPED, FAILED):

@@ -129,7 +129,9 @@ def test_what_the_trials_do_is_told(
     class Tuner:
         def __init__(self, work: Any, *, run_config: Any, **rest: Any) -> None:
             (told,) = run_config.callbacks
-            self.told = cloudpickle.loads(cloudpickle.dumps(told))  # as Ray notes it down
+            # Ray itself pickles its callbacks and reads them back: this one must come through that
+            # whole. The bytes are the test's own, from the line itself.
+            self.told = cloudpickle.loads(cloudpickle.dumps(told))
 
         def fit(self) -> list[Any]:
             for number, status in ((0, "done"), (1, "done"), (2, "running"), (3, "failed")):
