@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -81,6 +82,19 @@ def whole_number(key: str, text: str, least: int | None = None) -> int:
         pass
     bound = "" if least is None else f" of at least {least}"
     raise UserError(f"--{key}: '{text}' is not a whole number{bound}")
+
+
+def amount(key: str, text: str) -> float:
+    """A number that need not be whole: a part of a GPU is enough for a small model.
+
+    Raises:
+        UserError: it is none, or less than 0.
+    """
+    value = typed(key, text)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise UserError(f"--{key}: '{text}' is not a number of at least 0")
+    return float(value)
 
 
 def as_typed(value: Any) -> str:

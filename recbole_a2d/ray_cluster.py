@@ -88,6 +88,15 @@ def resources(found: Sequence[dict[str, float]], cpus: int | None, gpus: float |
     return Resources(cpus, gpus)
 
 
+def own_gpu() -> dict[str, str]:
+    """The setting that keeps a task to what Ray gave it: its GPUs, or none.
+
+    RecBole's Config would take the machine's first.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return {} if visible is None else {"gpu_id": visible}
+
+
 def _part(machine: dict[str, float], gpus: float) -> int:
     """The processors of a machine by how many that want so many GPUs it has room for."""
     at_once = max(1, int(machine["GPU"] // gpus))

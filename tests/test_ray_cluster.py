@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from recbole_a2d import records
-from recbole_a2d.benchmark import runner
+from recbole_a2d.benchmark import engines, runner
+from recbole_a2d.benchmark.suites import Cell
 from recbole_a2d.errors import UserError
 from recbole_a2d.ray_cluster import Resources, resources
 from recbole_a2d.tune import command
@@ -109,6 +110,27 @@ def test_no_task_waits_for_more_than_a_machine_has(nodes: list[Any], home: Path)
     ):
         with pytest.raises(UserError, match=r"2 CPUs, 0 GPUs are asked for.*the most are 1 and 0"):
             main([*words, *options])
+
+
+@pytest.mark.parametrize(
+    ("visible", "told"), [(None, {}), ("", {"gpu_id": ""}), ("3", {"gpu_id": "3"})]
+)
+def test_a_task_keeps_to_the_gpu_it_was_given(
+    visible: str | None, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    seen: list[Cell] = []
+    monkeypatch.setattr(engines, "run_cell", lambda cell, _: seen.append(cell))
+    engines.run_cell_on_own_gpu(Cell("Pop", "shop", {"epochs": 1}), "")
+    assert seen[0].settings == {"epochs": 1} | told
+
+
+def test_cells_ask_for_gpus(nodes: list[Any], home: Path) -> None:
+    where = ["--engine=ray", f"--address={nodes[0].gcs_address}"]
+    with pytest.raises(UserError, match=r"1 CPUs, 0.5 GPUs are asked for.*lower --cpus or --gpus"):
+        runner.main(["smoke", "--models=Pop", *where, "--gpus=0.5"])
 
 
 def test_a_grid(nodes: list[Any], home: Path) -> None:

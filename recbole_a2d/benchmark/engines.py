@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.finished_runs import cut_off, finished_record
 from recbole_a2d.lock import claimed, lock_of
-from recbole_a2d.ray_cluster import connected, machines, resources
+from recbole_a2d.ray_cluster import connected, machines, own_gpu, resources
 from recbole_a2d.run_names import new_name, standing_name
+
+logger = logging.getLogger("recbole_a2d")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def one_after_another(cells: Sequence[Planned]) -> Iterator[tuple[Planned, Outco
 
 
 def with_ray(
-    cells: Sequence[Planned], address: str | None = None, cpus: int | None = None
+    cells: Sequence[Planned],
+    address: str | None = None,
+    cpus: int | None = None,
+    gpus: float | None = None,
 ) -> Iterator[tuple[Planned, Outcome]]:
     """Run the cells as Ray tasks; they come back in the order they end.
 
@@ -94,19 +100,27 @@ def with_ray(
         cells: to run.
         address: of a running cluster whose machines share this file system; None starts
             Ray on this machine for the while.
-        cpus: cores of a cell; None: one.
+        cpus, gpus: of each cell; by default one core, or an equal part of the cores and one GPU
+            where the cluster has GPUs.
 
     Raises:
-        UserError: the cluster cannot be reached, or no machine of it has so many cores.
+        UserError: the cluster cannot be reached, or no machine of it has so many.
     """
     with connected(address) as ray:
-        given = resources(machines(ray), cpus, gpus=0.0)
-        task = ray.remote(num_cpus=given.cpus, max_retries=3)(run_cell)
+        given = resources(machines(ray), cpus, gpus)
+        logger.info("ray: %s a cell", given)
+        demands = {"num_cpus": given.cpus, "num_gpus": given.gpus, "max_retries": 3}
+        task = ray.remote(**demands)(run_cell_on_own_gpu)
         waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)
             planned = waiting.pop(done[0])
             yield planned, _outcome(ray, done[0], planned)
+
+
+def run_cell_on_own_gpu(cell: Cell, command: str) -> Outcome:
+    """:func:`run_cell` inside a Ray task, on the GPUs that Ray gave it."""
+    return run_cell(replace(cell, settings={**cell.settings, **own_gpu()}), command)
 
 
 def _outcome(ray: Any, reference: Any, planned: Planned) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
-from recbole_a2d.command_line import split_pairs, typed, whole_number
+from recbole_a2d.command_line import amount, split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
@@ -39,7 +39,7 @@ suites:
   --plan                 show what is done and what is left, run nothing
   --engine ray           cells side by side as Ray tasks, on this machine
   --address ADDR         ... on a running cluster that shares this folder (ray start --head)
-  --cpus N               cores of a Ray task (default 1)
+  --cpus N, --gpus X     ... for each cell; default: as found
   --config FILE, --KEY=VALUE   settings for all cells, as for 'run'"""
 
 
@@ -56,6 +56,7 @@ class Request:
     engine: str = "local"
     address: str | None = None
     cpus: int | None = None
+    gpus: float | None = None
     plan_only: bool = False
 
 
@@ -87,7 +88,7 @@ def parse(arguments: Sequence[str]) -> Request:
         request.datasets = [request.suite.default_dataset]
     if not request.datasets:
         raise UserError("--dataset is missing; 'shop' comes with the package")
-    for key in ("address", "cpus"):
+    for key in ("address", "cpus", "gpus"):
         if getattr(request, key) is not None and request.engine != "ray":
             raise UserError(f"--{key} goes with --engine ray")
     return request
@@ -108,6 +109,8 @@ def _place(request: Request, key: str, value: str) -> None:
         request.address = value
     elif key == "cpus":
         request.cpus = whole_number(key, value, least=1)
+    elif key == "gpus":
+        request.gpus = amount(key, value)
     elif key == "plan":
         request.plan_only = True
     else:
@@ -190,7 +193,7 @@ def _engine(request: Request, left: list[Planned]) -> Iterator[tuple[Planned, Ou
     if not left:
         return iter(())
     if request.engine == "ray":
-        return with_ray(left, request.address, request.cpus)
+        return with_ray(left, request.address, request.cpus, request.gpus)
     return one_after_another(left)
 
 

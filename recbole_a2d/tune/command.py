@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.command_line import Pairs, split_pairs, typed, whole_number
+from recbole_a2d.command_line import Pairs, amount, split_pairs, typed, whole_number
 from recbole_a2d.errors import UserError
 from recbole_a2d.lock import to_itself
 from recbole_a2d.tune.space import SearchSpace, find_space, read_space
@@ -144,14 +143,7 @@ def _cpus(options: dict[str, str]) -> int | None:
 
 
 def _gpus(options: dict[str, str]) -> float | None:
-    """A part of a GPU is enough for a trial, so this need not be a whole number."""
-    if "gpus" not in options:
-        return None
-    value = typed("gpus", options["gpus"])
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:
-        raise UserError(f"--gpus: '{options['gpus']}' is not a number of at least 0")
-    return float(value)
+    return amount("gpus", options["gpus"]) if "gpus" in options else None
 
 
 def _run(search: Any, options: dict[str, str]) -> None:

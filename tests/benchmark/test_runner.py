@@ -262,6 +262,8 @@ def test_nobody_at_the_address(shop_data: Path, tmp_path: Path) -> None:
         (["table2", "--dataset=shop", "--address=auto"], "--engine ray"),
         (["table2", "--dataset=shop", "--cpus=2"], "--cpus goes with --engine ray"),
         (["smoke", "--engine=ray", "--cpus=-1"], "'-1' is not a whole number of at least 1"),
+        (["table2", "--dataset=shop", "--gpus=1"], "--gpus goes with --engine ray"),
+        (["smoke", "--engine=ray", "--gpus=-1"], "'-1' is not a number of at least 0"),
         (["smoke", "--engine=ray", "--cpus=0"], "'0' is not a whole number of at least 1"),
         (["table2", "--dataset=shop", "--learning_rat=1", "--plan"], "learning_rate"),
         (["smoke", "--results_dir=2026", "--plan"], "results_dir is 2026; it must be a word"),
