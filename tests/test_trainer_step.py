@@ -1,15 +1,19 @@
-"""A training step of ours, whatever the libraries switched on at import."""
+"""A training step of ours, when training ends, and which rows are ranked."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
 import recbole.model.sequential_recommender  # noqa: F401  # its SINE turns anomaly detection on
 import torch
 from torch import nn
 
 from recbole_a2d.config import build_config
-from recbole_a2d.trainer import SessionTrainer
+from recbole_a2d.data.rows import PrefixLoader, PrefixRows
+from recbole_a2d.data.sessions import Sessions
+from recbole_a2d.trainer import EpochResult, SessionTrainer
 
 
 class Watcher(nn.Module):
@@ -35,3 +39,43 @@ def test_no_step_pays_for_anomaly_detection() -> None:
         assert torch.is_anomaly_enabled()
     finally:
         torch.autograd.set_detect_anomaly(False)
+
+
+@pytest.mark.parametrize(
+    ("scores", "least_steps", "best", "ended"),
+    [
+        ([0.1, 0.3, 0.2], 0, 1, False),
+        ([0.3, 0.2, 0.1], 0, 0, True),
+        ([0.3, 0.3, 0.3], 0, 0, True),
+        ([0.3, 0.2, 0.1], 40, 0, False),
+        ([0.3, 0.2, 0.1, 0.2], 40, 0, True),
+    ],
+)
+def test_training_ends_two_epochs_after_the_best(
+    scores: list[float], least_steps: int, best: int, ended: bool
+) -> None:
+    settings = {"stopping_step": 2, "stopping_min_steps": least_steps}
+    trainer = SessionTrainer(build_config("A2DMTL", "shop", overrides=settings), Watcher())
+    for epoch, score in enumerate(scores):
+        assert not trainer.progress.finished
+        result = EpochResult(epoch, 0.0, 0.0, 0.0, {trainer.valid_metric: score})
+        kept = trainer._note(result, validated=True, steps=10)
+        assert kept == (trainer.progress.best_epoch == epoch)
+    assert (trainer.progress.best_epoch, trainer.progress.finished) == (best, ended)
+
+
+class KnowsThree(nn.Module):
+    """Scores item 2 above 1; refuses rows that are misses whatever their scores."""
+
+    def full_sort_predict(self, batch: Any) -> torch.Tensor:
+        assert (batch["item_length"] > 0).all() and (batch["item_id"] > 0).all()
+        return torch.tensor([9.0, 1.0, 2.0]).repeat(len(batch), 1)
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_rows_without_known_click_or_target_are_misses(size: int) -> None:
+    sessions = Sessions.from_lists([[1, 2], [1, 1], [0, 1], [2, 0], [0, 0, 2], [0, 1, 2]])
+    rows = PrefixRows.of(sessions, 50)
+    trainer = SessionTrainer(build_config("A2DMTL", "shop"), KnowsThree())
+    ranks = trainer.rank(PrefixLoader(rows, size, shuffle=False))
+    assert np.array_equal(ranks, [1, 2, 0, 0, 0, 0, 0, 1])

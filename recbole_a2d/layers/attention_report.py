@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,8 @@ def attention_report(read: ReadSession, mask: Tensor) -> dict[str, float]:
 
     Returns:
         ``click_entropy`` and ``context_entropy`` (Eq. 14 and 12, relative to uniform),
-        ``clicks_switched_off`` (share of clicks with weight exactly 0), ``alpha_ent`` (mean).
+        ``clicks_switched_off`` (share of clicks with weight exactly 0), ``alpha_ent`` (mean);
+        without those that the batch says nothing of: sessions of one click have no entropy.
     """
     report = {
         "click_entropy": relative_entropy(read.click_weights, mask),
@@ -38,4 +41,5 @@ def attention_report(read: ReadSession, mask: Tensor) -> dict[str, float]:
     if read.context_weights is not None:
         rows, clicks = torch.nonzero(mask, as_tuple=True)
         report["context_entropy"] = relative_entropy(read.context_weights[rows, clicks], mask[rows])
-    return {name: round(value, 6) for name, value in report.items()}
+    # NaN is no JSON, which is what records are
+    return {name: round(value, 6) for name, value in report.items() if not math.isnan(value)}

@@ -83,7 +83,8 @@ def sampled_softmax_loss(
     of_drawn, of_targets = vectors.split([len(drawn), len(targets)])
     scores = (session_vectors @ of_drawn.to(session_vectors.dtype).T).float()
     scores = scores - candidates.log_chance.to(scores.device)
-    scores = scores.masked_fill(drawn == targets.unsqueeze(1), -torch.inf)
+    # finite: a row that drew nothing but its target would get a gradient of NaN from -inf
+    scores = scores.masked_fill(drawn == targets.unsqueeze(1), torch.finfo(scores.dtype).min)
     of_target = (session_vectors.float() * of_targets).sum(1)
     losses = torch.logaddexp(of_target, scores.logsumexp(1)) - of_target
     if mixture is not None:

@@ -61,3 +61,18 @@ def test_loss_skips_targets_without_category() -> None:
     log_probabilities = encoder.log_probabilities(view)
     torch.testing.assert_close(category_loss(log_probabilities, torch.tensor([2, 0])), alone)
     assert category_loss(log_probabilities, torch.tensor([0, 0])) == 0
+
+
+def test_dropout_is_on_what_the_sequence_encoder_reads_alone() -> None:
+    torch.manual_seed(0)
+    edges = count_transitions(Sessions.from_lists([[1, 2, 3, 1]]), 4)
+    encoder = CategoryEncoder(4, edges, layers=1, gate="scalar", max_length=5, dropout=0.5)
+    seen: list[torch.Tensor] = []
+    encoder.sequence.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    lengths, table = torch.tensor([2, 2]), encoder.table()
+    categories = torch.tensor([[1, 2], [3, 1]])
+    view = encoder.train()(table, categories, lengths, prefix_mask(lengths, 2))
+    assert torch.equal(view.of_click, table[categories])
+    dropped = seen[0] == 0
+    assert 0 < dropped.sum() < dropped.numel()
+    torch.testing.assert_close(seen[0], (2 * view.of_click).masked_fill(dropped, 0))

@@ -72,3 +72,14 @@ def test_sparse_gradients_hold_the_rows_looked_up() -> None:
     dense = table.detach().clone().requires_grad_()
     sampled_softmax_loss(sessions.detach(), ItemVectors(dense), targets, drawn).backward()
     torch.testing.assert_close(table.grad.to_dense(), dense.grad)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_row_that_drew_its_target_alone_learns_nothing(mixed: bool) -> None:
+    sessions, table, _ = example()
+    drawn, targets = Candidates(torch.tensor([2]), torch.zeros(1)), torch.tensor([2, 2, 1, 2])
+    mixture = TargetMixture(torch.zeros(4), torch.full((4,), -30.0)) if mixed else None
+    sampled_softmax_loss(sessions, ItemVectors(table), targets, drawn, mixture).backward()
+    assert sessions.grad is not None and table.grad is not None
+    assert sessions.grad[[0, 1, 3]].abs().max() == 0 and sessions.grad[2].abs().max() > 0
+    assert torch.isfinite(table.grad).all()

@@ -15,6 +15,7 @@ from recbole_a2d.config import read_model_yaml
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.category_encoder import category_loss
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.models.a2d.switches import SWITCHES
 from recbole_a2d.models.a2d_mtl import A2DMTL
@@ -303,3 +304,77 @@ def test_joined_categories_are_compared_beside_the_items(build: Any, checks: Any
             cosine = torch.cosine_similarity(session, joined[item], dim=0)
             expected = model.switches["score_scale"] * float(cosine)
             assert float(found[row, item - 1]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_lambda_weighs_the_category_loss(build: Any, tiny_batch: Any, checks: Any) -> None:
+    model, losses = build().eval(), []
+    batch = tiny_batch(checks.prefixes, [4, 10, 9, 4, 1])
+    for weight in (0.0, 0.5):
+        model.switches["category_weight"] = weight
+        losses.append(model.calculate_loss(batch))
+    categories = model.category_table()
+    encoded = model.encode(batch, categories, ItemVectors(model.item_table(categories)))
+    of_category = model.category.log_probabilities(encoded.categories)
+    expected = category_loss(of_category, model.category_of_item[batch["item_id"]])
+    torch.testing.assert_close(losses[1] - losses[0], 0.5 * expected, rtol=1e-4, atol=1e-5)
+
+
+def test_ranking_asks_the_memory_when_it_learns_no_more(build: Any, checks: Any) -> None:
+    model = build(memory="both", memory_learns="first_epoch")
+    before = checks.scores(model, checks.prefixes)
+    model.on_epoch_start(1)
+    assert torch.equal(before, checks.scores(model, checks.prefixes))
+
+
+def test_readout_with_last_reads_the_last_click(build: Any, tiny_batch: Any) -> None:
+    model, seen = build(readout="with_last", item_graph=False).eval(), []
+    model.with_last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.full_sort_predict(tiny_batch([[3, 4, 5], [7]]))
+    assert torch.equal(seen[0][:, 16:], model.item_embedding(torch.tensor([5, 7])))
+
+
+def test_as_many_neighbors_as_set_and_one_in_reserve(build: Any) -> None:
+    graph = build(item_neighbors=3).item_graph
+    assert (graph.neighbors.shape[1], graph.next_neighbor.shape[1]) == (3, 1)
+
+
+def test_masked_bank_leaves_out_rows_of_the_same_session(build: Any, tiny_batch: Any) -> None:
+    batch, alone = tiny_batch([[3, 4], [3, 4, 5]]), tiny_batch([[3, 4]])
+    batch.interaction["session_id"] = torch.tensor([7, 7])
+    for bank, meets in (("batch_masked", False), ("batch_leaky", True)):
+        model = build(session_bank=bank).eval()
+        with torch.no_grad():
+            scores = [model.full_sort_predict(one)[0, 1:] for one in (batch, alone)]
+        assert torch.allclose(*scores, atol=1e-3) is not meets
+
+
+def test_a_row_s_own_step_to_the_same_item_is_counted(build: Any, ring_data: Any) -> None:
+    data = ring_data(first_twice=True)
+    again = data.train.items[data.train_rows.end - 1] == data.train_rows.targets
+    for keep in (True, False):
+        own = build(data, keep_self_transitions=keep).own_counts.numpy()
+        assert again.any() and (own[~again] > 0).all()
+        assert ((own[again] > 0) == keep).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"score": "dot"},
+        {"loss": "bce_softmax"},
+        {"score_table": "graph"},
+        {"categories": "merged"},
+        {"category_scores": "sum"},
+        {"category_scores": "prior"},
+        {"category_scores": "joined", "score_table": "graph"},
+        {"session_bank": "train", "attention_values": "initial_item"},
+    ],
+)
+def test_look_ups_share_the_gradient_of_the_scores(
+    changes: dict[str, Any], build: Any, checks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [build(mix_own_items=False, **changes) for _ in range(2)]
+    both[1].load_state_dict(both[0].state_dict())
+    shared = checks.gradients(both[0])
+    monkeypatch.setattr(ItemVectors, "rows", lambda self, index: F.embedding(index, self.table))
+    torch.testing.assert_close(shared, checks.gradients(both[1]), rtol=1e-4, atol=1e-6)

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.hypergraph import window_incidence
+from recbole_a2d.layers.session_graph import build_session_graph
 from recbole_a2d.models.clhhn import CLHHN
 
 
@@ -27,6 +30,20 @@ def test_scores_are_scaled_cosines(build: Any, checks: Any, tiny_batch: Any) -> 
     torch.testing.assert_close(model.candidates().norm(dim=1), torch.ones(21))
     batch = tiny_batch([[3, 4], [5]])
     torch.testing.assert_close(model.session_vectors(batch).norm(dim=1), torch.full((2,), 7.0))
+
+
+def test_session_vector_is_read_from_items_and_categories(build: Any) -> None:
+    """3 -> 8 -> 4, where 3 and 8 share a category; the last click is asked for the summary."""
+    model = build(window=2, rounds=2, score_scale=7).eval()
+    items, categories = torch.tensor([[3, 8, 4]]), torch.tensor([[3, 3, 4]])
+    graphs = build_session_graph(items), build_session_graph(categories)
+    nodes = [model.item_embedding(items), model.category_embedding(torch.tensor([[3, 4]]))]
+    nodes = F.normalize(torch.cat(nodes, dim=1), dim=2)
+    nodes = model.hypergraph(nodes, window_incidence(*graphs, 2))
+    clicks = F.normalize(torch.cat([nodes[:, [0, 1, 2]], nodes[:, [3, 3, 4]]], dim=2), dim=2)
+    session = model.readout(clicks, torch.ones(1, 3, dtype=torch.bool), clicks[:, -1])
+    found = model(torch.tensor([[3, 8, 4, 0]]), torch.tensor([3]))
+    torch.testing.assert_close(found, 7 * F.normalize(session, dim=1))
 
 
 def test_only_last_clicks_are_read(build: Any, checks: Any) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,20 @@ def test_global_graph_matters(build: Any, checks: Any) -> None:
     before = checks.scores(model, [[3, 4]])
     model.counts.zero_()
     assert (before - checks.scores(model, [[3, 4]])).abs().max() > 1e-4
+
+
+def test_session_vector_is_read_from_local_and_global_nodes(build: Any) -> None:
+    """4 -> 5 -> 4 -> 9: the mean of the clicks, not of the nodes, asks the global graph."""
+    model = build(hops=2).eval()
+    nodes, of_click = torch.tensor([[4, 5, 9]]), [0, 1, 0, 2]
+    types = torch.tensor([[[1, 4, 2], [4, 1, 0], [3, 0, 1]]])
+    items = model.item_embedding(nodes)
+    graph = (model.neighbors, model.counts)
+    around = model.global_attention(model.item_embedding, items[:, of_click].mean(1), nodes, graph)
+    clicks = (model.local_attention(items, types) + around)[:, of_click]
+    expected = model.readout(clicks, torch.ones(1, 4, dtype=torch.bool), clicks.mean(1))
+    found = model(torch.tensor([[4, 5, 4, 9, 0]]), torch.tensor([4]))
+    torch.testing.assert_close(found, expected)
 
 
 def test_order_of_clicks_matters(build: Any, checks: Any) -> None:

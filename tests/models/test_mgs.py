@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recbole_a2d.errors import UserError
+from recbole_a2d.layers.mirror import mirror_contrast
 from recbole_a2d.models.mgs import MGS
 
 SMALL = {"embedding_size": 16, "layers": 2, "fellows": 2, "contrast_weight": 0.1}
@@ -40,6 +41,33 @@ def test_contrast_is_in_the_loss(build: Any, tiny_batch: Any) -> None:
     difference = heavy.calculate_loss(batch) - plain.calculate_loss(batch)
     torch.testing.assert_close(difference, 3.0 * plain.encode(batch["item_id_list"])[1])
     assert difference > 0
+
+
+def test_session_vector_is_read_from_nodes_and_mirrors(build: Any) -> None:
+    """4 -> 5 -> 4 -> 9, the last click first: 9, 4, 5."""
+    model = build(last_click_weight=0.5).eval()
+    nodes, mask = torch.tensor([9, 4, 5]), torch.ones(1, 3, dtype=torch.bool)
+    types = torch.tensor([[[1, 2, 0], [3, 1, 4], [0, 4, 1]]])
+    lists = (model.evaluation_list_1, model.evaluation_list_2)
+    draws = [model.draws(one, nodes) for one in lists]
+    (first, second), union = model.attribute(model.item_embedding.weight, nodes, draws)
+    items = model.item_embedding(nodes).unsqueeze(0)
+    vectors, mirror = items, union.unsqueeze(0)
+    for layer in model.mirror_layers:
+        vectors, mirror = layer(vectors, mirror, types, mask)
+    expected = model.readout(model.highway(items, vectors), mirror, mask)
+    found, contrast = model.encode(torch.tensor([[4, 5, 4, 9, 0]]))
+    torch.testing.assert_close(found, expected)
+    temperature = model.contrast_temperature
+    told = mirror_contrast(first.unsqueeze(0), second.unsqueeze(0), mask, temperature)
+    torch.testing.assert_close(contrast, told)
+
+
+def test_items_without_fellows_are_not_contrasted(tiny_config: Any, tiny_dataset: Any) -> None:
+    tiny_dataset.n_categories = 20  # of 20 items the first and the last share one of 19
+    model = MGS(tiny_config("MGS", **SMALL), tiny_dataset).eval()
+    both, alone = (model.encode(torch.tensor([clicks]))[1] for clicks in ([1, 20], [1, 2, 20]))
+    torch.testing.assert_close(alone, both)
 
 
 def test_category_matters(build: Any, checks: Any) -> None:
