@@ -36,6 +36,8 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
+        if word == "-h" and "help" in flags:  # as argparse, which `convert` and `recommend` have
+            word = "--help"
         if not word.startswith("--") or len(word) == 2:
             raise UserError(f"cannot place '{word}'; options look like --key=value or --key value")
         key, equals, value = word[2:].partition("=")

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, reason
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); check the path") from error
+        raise UserError(f"{path}: cannot be read ({reason(error)}); check the path") from error
     values = parse_yaml(text, str(path))
     if values is None:
         return {}
