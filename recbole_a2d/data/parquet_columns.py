@@ -11,7 +11,6 @@ import pyarrow
 from pyarrow import compute, types
 
 from recbole_a2d.data.raw_columns import (
-    INSTANT,
     NAME,
     NUMBERS,
     OPTIONAL_NAME,
@@ -19,6 +18,7 @@ from recbole_a2d.data.raw_columns import (
     UNUSABLE,
     BadColumn,
     Kind,
+    is_instant,
     iso_times,
     times_like,
 )
@@ -140,7 +140,7 @@ class _TextTimes(ParquetColumn):
 
     def _kind(self, texts: pyarrow.StringArray) -> Kind:
         if self.kind is None:
-            instants = filter(INSTANT.fullmatch, (text.as_py() for text in texts))
+            instants = filter(is_instant, (text.as_py() for text in texts))
             samples = list(islice(instants, SAMPLE_ROWS))
             self.kind = times_like(samples) if samples else None
         return self.kind or iso_times(False)

@@ -30,6 +30,7 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
 )
+UTC = " UTC"
 
 
 class BadColumn(Exception):
@@ -117,13 +118,17 @@ def _instant_problem(zoned: bool) -> Callable[[str], str | None]:
             return f"{text!r} is not a time like 2014-04-07T10:51:09.277Z"
         if has_zone(text) != zoned:
             return f"{text!r}: some times of the file have a time zone and some have none"
-        try:
-            pyarrow.array([text.replace(" ", "T")]).cast(_instant(zoned))
-        except pyarrow.ArrowInvalid:
-            return f"{text!r} is not a date or time that exists"
-        return None
+        return None if _exists(text, zoned) else f"{text!r} is not a date or time that exists"
 
     return problem
+
+
+def _exists(text: str, zoned: bool) -> bool:
+    try:
+        pyarrow.array([text.replace(" ", "T")]).cast(_instant(zoned))
+    except pyarrow.ArrowInvalid:
+        return False
+    return True
 
 
 def has_zone(text: str) -> bool:
@@ -149,6 +154,26 @@ def iso_times(zoned: bool) -> Kind:
     return Kind(_instant(zoned), _instant_problem(zoned), _seconds)
 
 
+def _named_utc_problem(text: str) -> str | None:
+    if not text:
+        return "a value is missing"
+    if _form(text) != "named UTC":
+        return f"{text!r} is not a time like 2014-04-07 10:51:09{UTC}"
+    found = _exists(text.removesuffix(UTC), zoned=False)
+    return None if found else f"{text!r} is not a date or time that exists"
+
+
+def _named_utc_seconds(column: pyarrow.ChunkedArray) -> FloatArray:
+    if not compute.all(compute.ends_with(column, UTC), min_count=0).as_py():
+        raise BadColumn
+    bare = compute.utf8_slice_codeunits(column, 0, -len(UTC))
+    return _seconds(compute.replace_substring(bare, " ", "T").cast(_instant(False)))
+
+
+NAMED_UTC = Kind(pyarrow.string(), _named_utc_problem, _named_utc_seconds)
+"""Times like ``2014-04-07 10:51:09 UTC``, as databases write them, which Arrow cannot read."""
+
+
 def times_like(samples: Iterable[str], numbers: bool = True) -> Kind:
     """The kind of time that most texts are; of equally many the first; ISO where none is any.
 
@@ -158,7 +183,14 @@ def times_like(samples: Iterable[str], numbers: bool = True) -> Kind:
     """
     forms = Counter(form for form in map(_form, samples) if form and (numbers or form != "number"))
     form = forms.most_common(1)[0][0] if forms else "no zone"
-    return NUMBERS if form == "number" else iso_times(form == "zone")
+    if form in ("number", "named UTC"):
+        return NUMBERS if form == "number" else NAMED_UTC
+    return iso_times(form == "zone")
+
+
+def is_instant(text: str) -> bool:
+    """Whether a text is a time in one of the forms that are read, and no number."""
+    return _form(text) not in (None, "number")
 
 
 def _form(text: str) -> str | None:
@@ -166,7 +198,8 @@ def _form(text: str) -> str | None:
         return "number"
     if INSTANT.fullmatch(text):
         return "zone" if has_zone(text) else "no zone"
-    return None
+    named = text.endswith(UTC) and _form(text.removesuffix(UTC)) == "no zone"
+    return "named UTC" if named else None
 
 
 # ------------------------------------------------------------------------------------ few values

@@ -6,6 +6,7 @@ import csv
 import gzip
 import tempfile
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from hypothesis import strategies as st
 
 from recbole_a2d.data import raw_blocks, raw_layout
 from recbole_a2d.data.raw_blocks import read_blocks
-from recbole_a2d.data.raw_columns import NAME, NUMBERS, OPTIONAL_NAME, iso_times, looked_up
+from recbole_a2d.data.raw_columns import (
+    NAME,
+    NAMED_UTC,
+    NUMBERS,
+    OPTIONAL_NAME,
+    iso_times,
+    looked_up,
+)
 from recbole_a2d.data.raw_files import find_file, open_raw
 from recbole_a2d.data.raw_layout import Layout
 from recbole_a2d.data.raw_table import read_table
@@ -115,6 +123,26 @@ def test_a_number_is_read_exactly_where_it_has_no_problem(text: str) -> None:
 @given(text=TIME_TEXTS, zoned=st.booleans())
 def test_a_time_is_read_exactly_where_it_has_no_problem(text: str, zoned: bool) -> None:
     _agree(iso_times(zoned), text, None)
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=TIME_TEXTS, named=st.sampled_from(["", " UTC", "UTC", " UTC UTC", " CET"]))
+def test_a_time_with_its_zones_name_is_read_exactly_where_it_has_no_problem(
+    text: str, named: str
+) -> None:
+    _agree(NAMED_UTC, text + named, None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(time=st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), sep=st.sampled_from(" T"))
+def test_a_zones_name_says_what_its_letter_says(time: datetime, sep: str) -> None:
+    text = time.isoformat(sep)
+    _agree(NAMED_UTC, f"{text} UTC", lambda _: iso_seconds(text))
+    assert NAMED_UTC.problem(f"{text} UTC") is None
+
+
+def iso_seconds(text: str) -> float:
+    return (datetime.fromisoformat(text) - datetime(1970, 1, 1)) / timedelta(seconds=1)
 
 
 def _agree(kind: Any, text: str, convert: Any) -> None:

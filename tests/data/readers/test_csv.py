@@ -80,6 +80,7 @@ TIME_TEXTS: dict[str, Any] = {
     "iso": iso,
     "iso with blank": lambda t: iso(t).replace("T", " "),
     "utc": lambda t: iso(t) + "Z",
+    "named utc": lambda t: iso(t).replace("T", " ") + " UTC",
     "zone": lambda t: iso(str(int(t) + 7200)) + "+02:00",
 }
 
@@ -177,7 +178,12 @@ def test_quotes_as_plain_characters(tmp_path: Path, rows: int) -> None:
     assert b'0" pipe' in converted(path, "--no-quotes")["log.item"]
 
 
-FORMS = {"s": "1400000000", "iso": "2014-05-13T16:53:20", "utc": "2014-05-13T16:53:20Z"}
+FORMS = {
+    "s": "1400000000",
+    "iso": "2014-05-13T16:53:20",
+    "utc": "2014-05-13T16:53:20Z",
+    "named utc": "2014-05-13T16:53:20 UTC",
+}
 
 
 @pytest.mark.parametrize("bad", ["", "noon", "2014-13-01", *FORMS.values()])
