@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from importlib import metadata
 
 from recbole_a2d.errors import UserError
 
@@ -36,6 +37,7 @@ Session-based recommendation with A2D-MTL and its baselines, on RecBole.
   run_recbole_a2d.py --dataset shop --model GRU4Rec        another model
   run_recbole_a2d.py --dataset shop --variant wo_cate      an ablation
   run_recbole_a2d.py convert --help                        make a data set
+  run_recbole_a2d.py --version                             for a report of a fault
 
 commands:
 """
@@ -116,9 +118,23 @@ def _hand_over(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help", "help"):
         _print_help()
         return
+    if words == ["--version"]:
+        _print_versions()
+        return
     name, options = _split(words)
     if name == "run" and options and not options[0].startswith("-"):
         raise UserError(f"unknown command '{options[0]}'; commands: {', '.join(COMMANDS)}")
     if name != "run" and _launched():
         raise UserError(f"'{name}' works in one process; start it without torchrun")
     importlib.import_module(COMMANDS[name][0]).main(options)
+
+
+def _print_versions() -> None:
+    """Of this package, its commit where it runs from a checkout, and of what it is built on."""
+    from recbole_a2d.records import source_commit, versions
+
+    commit = source_commit()
+    print(
+        f"recbole_a2d {metadata.version('recbole_a2d')}" + (f", commit {commit}" if commit else "")
+    )
+    print(", ".join(f"{name} {version}" for name, version in versions().items()))

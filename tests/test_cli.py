@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from recbole_a2d import cli
-from recbole_a2d.cli import main
+from recbole_a2d.cli import COMMANDS, main
 from recbole_a2d.command_line import split_pairs
 from recbole_a2d.errors import UserError
 
@@ -77,6 +80,20 @@ def test_bad_input_is_one_line_and_code_2(
 def test_help_texts(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert "A2D" in capsys.readouterr().out or words == ["table", "--help"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_short_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(SystemExit):  # argparse's way
+        assert main([command, "-h"]) == 0
+    assert capsys.readouterr().out.startswith("usage: ")
+
+
+def test_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    ours, others = capsys.readouterr().out.splitlines()
+    assert ours.startswith(f"recbole_a2d {metadata.version('recbole_a2d')}")
+    assert f"torch {torch.__version__}" in others and "recbole 1.2.1" in others
 
 
 def test_table_and_report(

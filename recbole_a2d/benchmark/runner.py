@@ -62,7 +62,7 @@ class Request:
 
 def main(arguments: list[str]) -> None:
     """Entry of the subcommand; see ``HELP``."""
-    if "--help" in arguments:
+    if {"-h", "--help"} & set(arguments):
         suites = "\n".join(f"  {suite.name:<10}{suite.about}" for suite in SUITES.values())
         print(HELP.format(suites=suites))
         return
