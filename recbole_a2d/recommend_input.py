@@ -106,9 +106,11 @@ def _text(content: bytes, where: str) -> str:
 def _between(delimiter: str, line: str, where: str) -> list[str]:
     skip = delimiter != " "  # for csv the two exclude each other
     try:
-        rows = list(csv.reader([line], delimiter=delimiter, skipinitialspace=skip))
+        rows = list(csv.reader([f"{line}\n", ""], delimiter=delimiter, skipinitialspace=skip))
     except csv.Error as error:
         raise UserError(f"{where}: is no line of ids ({error}); mend it") from error
+    if len(rows) == 1:  # a value that is open has taken the next line along
+        raise UserError(f"{where}: a double quote is never closed; close it")
     return [word for row in rows for field in row if (word := field.strip())]
 
 

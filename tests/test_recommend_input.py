@@ -44,6 +44,7 @@ def test_ids_of_a_line(line: str, delimiter: str | None, ids: list[str]) -> None
         ('["\\ud800"]', None, "not UTF-8"),
         ("\udcff", None, "not UTF-8"),
         ("a\nb", ",", "no line of ids"),
+        ('a,"b,c', ",", "a double quote is never closed"),
         ("x" * 200_000, ",", "no line of ids"),
     ],
 )
