@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
+import numpy as np
 import pyarrow
 
 from recbole_a2d.data.categories import training_categories
@@ -37,6 +38,8 @@ from recbole_a2d.errors import UserError
 TEST_FRACTION = 0.1
 RULES = Rules(at_cut="train")
 GAP = "30m"
+LONG_SESSION = 1_000
+"""Clicks that a shopper makes in one visit at most."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=("auto", *UNITS),
         default="auto",
         help="unit of times that are numbers since 1970 (default: by their size); other times "
-        "are ISO 8601, UTC where they name no zone",
+        "are ISO 8601, with or without the word UTC, UTC where they name no zone",
     )
     parser.add_argument(
         "--test-days",
@@ -122,7 +125,8 @@ def read(args: Namespace) -> ConvertedLog:
         f"From {args.raw.name}: clicks of a session in order of {rules.order}."
         + (f" A pause over {gap} starts a session." if args.user else ""),
     )
-    return replace(log, warnings=span_warnings(seconds))
+    longest = () if rules.max_session_clicks else _longest_session(codes, names)
+    return replace(log, warnings=(*span_warnings(seconds), *longest))
 
 
 def _check_options(args: Namespace) -> None:
@@ -166,6 +170,18 @@ def _sessions(table: RawTable, gap: float) -> tuple[CodeArray, pyarrow.StringArr
     if "session" in table.names:
         return table.names["session"].codes, table.names["session"].names
     return cut_at_pauses(table.names["user"], table.numbers["time"], gap)
+
+
+def _longest_session(codes: CodeArray, names: pyarrow.StringArray) -> tuple[str, ...]:
+    """A warning where the longest session is longer than any shopper's."""
+    clicks = np.bincount(codes)
+    longest = int(clicks.argmax())
+    if clicks[longest] <= LONG_SESSION:
+        return ()
+    return (
+        f"session {names[longest].as_py()!r} has {clicks[longest]:,} clicks: if it stands for "
+        "missing ids, or is a robot's, leave its rows out, or give --max-session-clicks",
+    )
 
 
 # ------------------------------------------------------------------------------ columns

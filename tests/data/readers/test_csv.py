@@ -255,6 +255,22 @@ def test_bad_times(tmp_path: Path, message: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("clicks", "options", "warned"),
+    [(1_000, (), False), (1_001, (), True), (1_001, ("--max-session-clicks", "50"), False)],
+)
+def test_a_session_no_shopper_makes_is_warned_of(
+    tmp_path: Path, clicks: int, options: tuple[str, ...], warned: bool, capsys: Any
+) -> None:
+    path, ids = tmp_path / "log.csv", ["NULL"] * clicks
+    ids += [str(n // 4) for n in range(80)]
+    lines = [f"{1_600_000_000 + n},{sid},{n % 2}" for n, sid in enumerate(ids)]
+    path.write_text("when,sid,item\n" + "\n".join(lines), encoding="utf-8")
+    converted(path, *options)
+    told = f"warning: session 'NULL' has {clicks:,} clicks: if it stands for missing ids"
+    assert (told in capsys.readouterr().err) == warned
+
+
 SPANS = {
     "": [1_600_000_000, 1_600_000_000 + 9 * 31_557_600],
     "span 50.7 years, 1969-12-31 to 2020-09-13: if a time": [-5, 1_600_000_000],
