@@ -40,7 +40,12 @@ HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_
 Writes one HTML page (default RESULTS/report.html) that needs no network, and its Markdown twin
 beside it: Table 2 and Table 3 beside the paper's figures, Figure 3, the leak audit, and for every
 data set differences with intervals, learning curves, time against accuracy, ranks by prefix
-length and popularity, attention. Every figure links to its record."""
+length and popularity, attention. Every figure links to its record.
+
+  --results DIR     records and ranks (default: results)
+  --out FILE        the page; its twin has the same name and ends in .md
+  --data_path DIR   data sets (default: dataset_atomic); read where the folder of results has no
+                    rows/ of a data set yet"""
 
 TITLE = "Session-based recommendation: results"
 

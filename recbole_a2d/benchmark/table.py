@@ -32,6 +32,10 @@ group of records that may be compared: same data, protocol, preset. Differences 
 and marks of significance, session by session. What has no record is printed as missing. Runs on a
 share of the training sessions, Figure 3 and the leak audit have tables of their own.
 
+  --results DIR     records and ranks (default: results)
+  --dataset NAME    its records alone (default: all)
+  --data_path DIR   data sets (default: dataset_atomic); read where the folder of results has no
+                    rows/ of a data set yet
   --reference ROW   compare all rows with this one instead of A2D-MTL, by its name in the tables:
                     --reference "A2D-MTL with memory"; only the tables of groups that have it"""
 
