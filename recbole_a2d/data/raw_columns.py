@@ -118,17 +118,17 @@ def _instant_problem(zoned: bool) -> Callable[[str], str | None]:
             return f"{text!r} is not a time like 2014-04-07T10:51:09.277Z"
         if has_zone(text) != zoned:
             return f"{text!r}: some times of the file have a time zone and some have none"
-        return None if _exists(text, zoned) else f"{text!r} is not a date or time that exists"
+        return _existence_problem(text, zoned)
 
     return problem
 
 
-def _exists(text: str, zoned: bool) -> bool:
+def _existence_problem(text: str, zoned: bool) -> str | None:
     try:
-        pyarrow.array([text.replace(" ", "T")]).cast(_instant(zoned))
+        pyarrow.array([text.removesuffix(UTC).replace(" ", "T")]).cast(_instant(zoned))
     except pyarrow.ArrowInvalid:
-        return False
-    return True
+        return f"{text!r} is not a date or time that exists"
+    return None
 
 
 def has_zone(text: str) -> bool:
@@ -159,8 +159,7 @@ def _named_utc_problem(text: str) -> str | None:
         return "a value is missing"
     if _form(text) != "named UTC":
         return f"{text!r} is not a time like 2014-04-07 10:51:09{UTC}"
-    found = _exists(text.removesuffix(UTC), zoned=False)
-    return None if found else f"{text!r} is not a date or time that exists"
+    return _existence_problem(text, zoned=False)
 
 
 def _named_utc_seconds(column: pyarrow.ChunkedArray) -> FloatArray:
