@@ -8,7 +8,6 @@ import os
 import select
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from importlib import metadata
 
 from recbole_a2d.errors import UserError
 
@@ -131,6 +130,8 @@ def _hand_over(words: list[str]) -> None:
 
 def _print_versions() -> None:
     """Of this package, its commit where it runs from a checkout, and of what it is built on."""
+    from importlib import metadata
+
     from recbole_a2d.records import source_commit, versions
 
     commit = source_commit()

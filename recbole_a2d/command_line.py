@@ -12,6 +12,8 @@ from recbole_a2d.errors import UserError
 from recbole_a2d.yaml_files import parse_yaml
 
 Pairs = list[tuple[str, str]]
+HELP_WORDS = frozenset({"-h", "--help"})
+"""As argparse has them, which takes apart the options of `convert` and `recommend`."""
 
 
 class OneLineParser(ArgumentParser):
@@ -36,7 +38,7 @@ def split_pairs(arguments: list[str], flags: frozenset[str] = frozenset()) -> Pa
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
-        if word == "-h" and "help" in flags:  # as argparse, which `convert` and `recommend` have
+        if word in HELP_WORDS and "help" in flags:
             word = "--help"
         if not word.startswith("--") or len(word) == 2:
             raise UserError(f"cannot place '{word}'; options look like --key=value or --key value")

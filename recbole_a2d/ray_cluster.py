@@ -88,7 +88,7 @@ def resources(found: Sequence[dict[str, float]], cpus: int | None, gpus: float |
     return Resources(cpus, gpus)
 
 
-def own_gpu() -> dict[str, str]:
+def given_gpus() -> dict[str, str]:
     """The setting that keeps a task to what Ray gave it: its GPUs, or none.
 
     RecBole's Config would take the machine's first.

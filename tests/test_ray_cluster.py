@@ -123,7 +123,7 @@ def test_a_task_keeps_to_the_gpu_it_was_given(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     seen: list[Cell] = []
     monkeypatch.setattr(engines, "run_cell", lambda cell, _: seen.append(cell))
-    engines.run_cell_on_own_gpu(Cell("Pop", "shop", {"epochs": 1}), "")
+    engines.run_cell_on_given_gpus(Cell("Pop", "shop", {"epochs": 1}), "")
     assert seen[0].settings == {"epochs": 1} | told
 
 

@@ -17,7 +17,7 @@ from recbole_a2d.config import SessionConfig
 from recbole_a2d.errors import UserError, reason
 from recbole_a2d.finished_runs import cut_off, finished_record
 from recbole_a2d.lock import claimed, lock_of
-from recbole_a2d.ray_cluster import connected, machines, own_gpu, resources
+from recbole_a2d.ray_cluster import connected, given_gpus, machines, resources
 from recbole_a2d.run_names import new_name, standing_name
 
 logger = logging.getLogger("recbole_a2d")
@@ -110,7 +110,7 @@ def with_ray(
         given = resources(machines(ray), cpus, gpus)
         logger.info("ray: %s a cell", given)
         demands = {"num_cpus": given.cpus, "num_gpus": given.gpus, "max_retries": 3}
-        task = ray.remote(**demands)(run_cell_on_own_gpu)
+        task = ray.remote(**demands)(run_cell_on_given_gpus)
         waiting = {task.remote(planned.cell, planned.command): planned for planned in cells}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1)
@@ -118,9 +118,9 @@ def with_ray(
             yield planned, _outcome(ray, done[0], planned)
 
 
-def run_cell_on_own_gpu(cell: Cell, command: str) -> Outcome:
+def run_cell_on_given_gpus(cell: Cell, command: str) -> Outcome:
     """:func:`run_cell` inside a Ray task, on the GPUs that Ray gave it."""
-    return run_cell(replace(cell, settings={**cell.settings, **own_gpu()}), command)
+    return run_cell(replace(cell, settings={**cell.settings, **given_gpus()}), command)
 
 
 def _outcome(ray: Any, reference: Any, planned: Planned) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 from recbole_a2d.benchmark.engines import Outcome, one_after_another, with_ray
 from recbole_a2d.benchmark.plan import Planned, duration, left_text, plan, plan_text
 from recbole_a2d.benchmark.suites import PLACES, SUITES, Cell, Suite, cells_of
-from recbole_a2d.command_line import amount, split_pairs, typed, whole_number
+from recbole_a2d.command_line import HELP_WORDS, amount, split_pairs, typed, whole_number
 from recbole_a2d.data.phases import dataset_folder
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record, read_records
@@ -62,7 +62,7 @@ class Request:
 
 def main(arguments: list[str]) -> None:
     """Entry of the subcommand; see ``HELP``."""
-    if {"-h", "--help"} & set(arguments):
+    if not HELP_WORDS.isdisjoint(arguments):
         suites = "\n".join(f"  {suite.name:<10}{suite.about}" for suite in SUITES.values())
         print(HELP.format(suites=suites))
         return

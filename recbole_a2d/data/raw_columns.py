@@ -110,25 +110,23 @@ NUMBERS = Kind(pyarrow.float64(), _number_problem, _finite)
 # ------------------------------------------------------------------------------------ times
 
 
-def _instant_problem(zoned: bool) -> Callable[[str], str | None]:
+def _instant_problem(form: str, like: str) -> Callable[[str], str | None]:
     def problem(text: str) -> str | None:
         if not text:
             return "a value is missing"
-        if not INSTANT.fullmatch(text):
-            return f"{text!r} is not a time like 2014-04-07T10:51:09.277Z"
-        if has_zone(text) != zoned:
+        found = _form(text)
+        if {form, found} == {"zone", "no zone"}:
             return f"{text!r}: some times of the file have a time zone and some have none"
-        return _existence_problem(text, zoned)
+        if found != form:
+            return f"{text!r} is not a time like {like}"
+        try:
+            bare = text.removesuffix(UTC).replace(" ", "T")
+            pyarrow.array([bare]).cast(_instant(form == "zone"))
+        except pyarrow.ArrowInvalid:
+            return f"{text!r} is not a date or time that exists"
+        return None
 
     return problem
-
-
-def _existence_problem(text: str, zoned: bool) -> str | None:
-    try:
-        pyarrow.array([text.removesuffix(UTC).replace(" ", "T")]).cast(_instant(zoned))
-    except pyarrow.ArrowInvalid:
-        return f"{text!r} is not a date or time that exists"
-    return None
 
 
 def has_zone(text: str) -> bool:
@@ -151,15 +149,8 @@ def _seconds(column: pyarrow.ChunkedArray) -> FloatArray:
 
 def iso_times(zoned: bool) -> Kind:
     """ISO dates and times to seconds since 1970; without a zone they are taken as UTC."""
-    return Kind(_instant(zoned), _instant_problem(zoned), _seconds)
-
-
-def _named_utc_problem(text: str) -> str | None:
-    if not text:
-        return "a value is missing"
-    if _form(text) != "named UTC":
-        return f"{text!r} is not a time like 2014-04-07 10:51:09{UTC}"
-    return _existence_problem(text, zoned=False)
+    problem = _instant_problem("zone" if zoned else "no zone", "2014-04-07T10:51:09.277Z")
+    return Kind(_instant(zoned), problem, _seconds)
 
 
 def _named_utc_seconds(column: pyarrow.ChunkedArray) -> FloatArray:
@@ -169,7 +160,11 @@ def _named_utc_seconds(column: pyarrow.ChunkedArray) -> FloatArray:
     return _seconds(compute.replace_substring(bare, " ", "T").cast(_instant(False)))
 
 
-NAMED_UTC = Kind(pyarrow.string(), _named_utc_problem, _named_utc_seconds)
+NAMED_UTC = Kind(
+    pyarrow.string(),
+    _instant_problem("named UTC", f"2014-04-07 10:51:09{UTC}"),
+    _named_utc_seconds,
+)
 """Times like ``2014-04-07 10:51:09 UTC``, as databases write them, which Arrow cannot read."""
 
 
@@ -182,9 +177,8 @@ def times_like(samples: Iterable[str], numbers: bool = True) -> Kind:
     """
     forms = Counter(form for form in map(_form, samples) if form and (numbers or form != "number"))
     form = forms.most_common(1)[0][0] if forms else "no zone"
-    if form in ("number", "named UTC"):
-        return NUMBERS if form == "number" else NAMED_UTC
-    return iso_times(form == "zone")
+    others = {"number": NUMBERS, "named UTC": NAMED_UTC}
+    return others.get(form) or iso_times(form == "zone")
 
 
 def is_instant(text: str) -> bool:

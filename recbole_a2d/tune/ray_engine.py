@@ -10,7 +10,7 @@ from typing import Any
 
 from recbole_a2d.data.atomic import AtomicTables
 from recbole_a2d.errors import UserError
-from recbole_a2d.ray_cluster import connected, machines, own_gpu, resources
+from recbole_a2d.ray_cluster import connected, given_gpus, machines, resources
 from recbole_a2d.tune.ray_progress import progress
 from recbole_a2d.tune.search import Search
 from recbole_a2d.tune.space import Settings
@@ -131,5 +131,5 @@ def _work(config: dict[str, Any], *, task: Task, tables: AtomicTables, metric: s
     def report(epoch: int, metrics: dict[str, float]) -> None:
         session.report({"epoch": epoch, metric: metrics[metric]})
 
-    on_gpu = replace(task, fixed=task.fixed | own_gpu())
+    on_gpu = replace(task, fixed=task.fixed | given_gpus())
     run_trial(on_gpu, tables, number, settings, report)
