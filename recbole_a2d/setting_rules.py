@@ -67,7 +67,7 @@ _BOUNDED = {
     Bounds(0, open_low=True): "learning_rate lr_decay score_scale temperature contrast_temperature "
     "pool_power",
     Bounds(0, 1, open_low=True): "train_fraction",
-    Bounds(0, 1): "beta_logit last_click_weight weight",
+    Bounds(0, 1): "beta_logit last_click_weight weight time_order",
     Bounds(0, 2**32 - 1): "seed",
 }
 BOUNDS = {key: bounds for bounds, keys in _BOUNDED.items() for key in keys.split()}

@@ -371,5 +371,11 @@ def describe(result: EpochResult, best: bool) -> str:
 def loader(rows: PrefixRows, config: Any, *, train: bool) -> PrefixLoader:
     """The loader that a run uses for these rows."""
     size = config["train_batch_size"] if train else config["eval_batch_size"]
-    share = distributed.rank(), distributed.size()
-    return PrefixLoader(rows, size, shuffle=train, seed=config["seed"], share=share)
+    return PrefixLoader(
+        rows,
+        size,
+        shuffle=train,
+        seed=config["seed"],
+        time_order=config["time_order"],
+        share=(distributed.rank(), distributed.size()),
+    )

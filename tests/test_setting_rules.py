@@ -28,6 +28,7 @@ WRONG: dict[str, list[Any]] = {
     "stopping_step": ["abc", 0],
     "stopping_min_steps": ["abc", -1],
     "train_fraction": ["abc", 0, 2],
+    "time_order": ["abc", -0.1, 1.1],
     "embedding_size": ["abc", 0, 10.5],
     "train_batch_size": ["abc", 0, 2.5],
     "eval_batch_size": [0],
@@ -75,6 +76,7 @@ RIGHT: dict[str, list[Any]] = {
     "train_candidates": [0],
     "learner": ["adamw"],
     "train_fraction": [1],
+    "time_order": [0, 1],
     "gpu_id": [0, "", "0,1", [0, 1], None],
 }
 

@@ -107,13 +107,15 @@ class PrefixLoader:
     Training rows are shuffled anew each epoch from ``seed`` and ``epoch``, so a run that
     was cut off goes on with the very batches it would have seen. Rows of like length
     share a batch: the shuffled rows are sorted by length within pools of ``pool``
-    batches, and the batches of a pool come in random order.
+    batches, and then the batches are shuffled in their turn.
 
     Args:
         rows: to serve.
         batch_size: of this process.
         shuffle: False serves all rows by length.
         seed: of the shuffle.
+        time_order: how much of the rows' own order, from the oldest session to the newest, a
+            shuffle keeps: 0 nothing, 1 all of it.
         pool: batches that are sorted together.
         share: ``(rank, processes)``. A batch is made for all processes, so many times as large,
             and each takes every so-manieth row of it: the last batch may leave one without rows.
@@ -126,6 +128,7 @@ class PrefixLoader:
         *,
         shuffle: bool,
         seed: int = 0,
+        time_order: float = 0.0,
         pool: int = 32,
         share: tuple[int, int] = (0, 1),
     ) -> None:
@@ -134,6 +137,7 @@ class PrefixLoader:
         self.batch_size = batch_size * self.processes
         self.shuffle = shuffle
         self.seed = seed
+        self.time_order = time_order
         self.pool = pool
         self.epoch = 0
 
@@ -156,11 +160,19 @@ class PrefixLoader:
             order = np.argsort(self.rows.lengths, kind="stable")
             return np.array_split(order, np.arange(self.batch_size, len(order), self.batch_size))
         random = np.random.default_rng((self.seed, self.epoch))
-        order = random.permutation(len(self.rows))
+        order = self._shuffled(len(self.rows), random)
         pool = self.pool * self.batch_size
         batches: list[IntArray] = []
         for start in range(0, len(order), pool):
             part = order[start : start + pool]
             part = part[np.argsort(self.rows.lengths[part], kind="stable")]
             batches += np.array_split(part, np.arange(self.batch_size, len(part), self.batch_size))
-        return [batches[i] for i in random.permutation(len(batches))]
+        return [batches[i] for i in self._shuffled(len(batches), random)]
+
+    def _shuffled(self, count: int, random: np.random.Generator) -> IntArray:
+        """Numbers below ``count``: one comes before any that is larger by more than (1 - t) / t of
+        all, t being ``time_order``."""
+        if self.time_order == 0:
+            return random.permutation(count)
+        place, chance = np.arange(count) / count, random.random(count)
+        return np.argsort(self.time_order * place + (1 - self.time_order) * chance, kind="stable")

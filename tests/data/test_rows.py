@@ -44,10 +44,12 @@ def test_batch_is_the_plain_loop(lists: list[list[int]], max_length: int) -> Non
 
 
 @settings(deadline=None)
-@given(session_lists, st.integers(1, 5), st.booleans())
-def test_every_row_is_served_once(lists: list[list[int]], size: int, shuffle: bool) -> None:
+@given(session_lists, st.integers(1, 5), st.booleans(), st.floats(0, 1))
+def test_every_row_is_served_once(
+    lists: list[list[int]], size: int, shuffle: bool, time_order: float
+) -> None:
     rows = PrefixRows.of(Sessions.from_lists(lists), 50)
-    loader = PrefixLoader(rows, size, shuffle=shuffle, seed=3, pool=2)
+    loader = PrefixLoader(rows, size, shuffle=shuffle, seed=3, time_order=time_order, pool=2)
     served = [batch["row_id"] for batch in loader]
     seen = torch.cat(served).tolist() if served else []
     assert sorted(seen) == list(range(len(rows)))
@@ -63,6 +65,23 @@ def test_epochs_differ_and_repeat() -> None:
     loader.set_epoch(0)
     assert not np.array_equal(first, second)
     assert np.array_equal(first, np.concatenate(loader.row_batches()))
+
+
+def test_time_order_lets_no_row_pass_those_far_behind_it() -> None:
+    rows = PrefixRows.of(Sessions.from_lists([[1, 2]] * 200), 50)
+
+    def served(time_order: float) -> np.ndarray:
+        loader = PrefixLoader(rows, 1, shuffle=True, time_order=time_order, pool=1)
+        return np.concatenate(loader.row_batches())
+
+    def steps_back(order: np.ndarray) -> int:
+        """The most that a row is older than one served before it."""
+        return int((np.maximum.accumulate(order) - order).max())
+
+    assert served(1).tolist() == list(range(200))
+    assert steps_back(served(0)) > 150
+    # rows are shuffled within a quarter of them, and batches, here of one row, once more
+    assert 20 < steps_back(served(0.8)) <= 100
 
 
 def test_cut_rows_are_counted() -> None:
