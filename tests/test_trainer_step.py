@@ -13,7 +13,7 @@ from torch import nn
 from recbole_a2d.config import build_config
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.sessions import Sessions
-from recbole_a2d.trainer import EpochResult, SessionTrainer
+from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
 
 
 class Watcher(nn.Module):
@@ -79,3 +79,11 @@ def test_rows_without_known_click_or_target_are_misses(size: int) -> None:
     trainer = SessionTrainer(build_config("A2DMTL", "shop"), KnowsThree())
     ranks = trainer.rank(PrefixLoader(rows, size, shuffle=False))
     assert np.array_equal(ranks, [1, 2, 0, 0, 0, 0, 0, 1])
+
+
+@pytest.mark.parametrize(("time_order", "in_order"), [(0, False), (1, True)])
+def test_a_run_goes_through_its_rows_as_time_order_says(time_order: float, in_order: bool) -> None:
+    rows = PrefixRows.of(Sessions.from_lists([[1, 2]] * 50), 50)
+    settings = {"time_order": time_order, "train_batch_size": 10}
+    served = loader(rows, build_config("GRU4Rec", "shop", overrides=settings), train=True)
+    assert np.array_equal(np.concatenate(served.row_batches()), np.arange(50)) == in_order
