@@ -114,6 +114,9 @@ README_ROWS = {
     "the paper's model alone, `--variant faithful`": "A2D-MTL faithful",
     "the same `--variant with_memory`": "A2D-MTL with memory",
     "... and `--memory_learns=first_epoch`": "A2D-MTL with memory memory_learns=first_epoch",
+    "... and `--time_order=0.75`, with categories": (
+        "A2D-MTL with memory and categories scored time_order=0.75"
+    ),
     "... and `--memory_learns=first_epoch`, with categories": (
         "A2D-MTL with memory and categories scored memory_learns=first_epoch"
     ),
