@@ -109,25 +109,19 @@ def told_of(dataset: str, label: str) -> str:
 
 
 DATASETS = {"Diginetica": "diginetica", "Tmall": "tmall", "Yoochoose 1/64": "yoochoose1_64"}
+WITH_OPTIONS = (
+    "A2D-MTL with memory and categories scored",
+    "A2D-MTL with memory and categories scored memory_learns=first_epoch",
+    "A2D-MTL with memory and last click",
+)
 README_ROWS = {
-    "A2D-MTL here": "A2D-MTL",
-    "the paper's model alone, `--variant faithful`": "A2D-MTL faithful",
-    "the same `--variant with_memory`": "A2D-MTL with memory",
-    "... and `--memory_learns=first_epoch`": "A2D-MTL with memory memory_learns=first_epoch",
-    "... and `--time_order=0.75`, with categories": (
-        "A2D-MTL with memory and categories scored time_order=0.75"
-    ),
-    "... and `--memory_learns=first_epoch`, with categories": (
-        "A2D-MTL with memory and categories scored memory_learns=first_epoch"
-    ),
-    "the same `--variant with_memory_and_last`": "A2D-MTL with memory and last click",
-    "the same `--variant with_memory_categories_and_last`": (
-        "A2D-MTL with memory, categories scored and last click"
-    ),
-    "the same `--variant with_memory_and_categories`": (
-        "A2D-MTL with memory and categories scored"
-    ),
+    "A2D-MTL here": ["A2D-MTL"] * 3,
+    "the paper's model alone, `--variant faithful`": ["A2D-MTL faithful"] * 3,
+    "the same `--variant with_memory`": ["A2D-MTL with memory"] * 3,
+    "the same with the options of its data set": WITH_OPTIONS,
+    "... and `--time_order=0.75`": [f"{label} time_order=0.75" for label in WITH_OPTIONS],
 }
+"""Rows of README's table, and the row of each data set's own table that they print."""
 
 
 def readme_cells() -> Iterator[tuple[str, str, str]]:
@@ -135,7 +129,7 @@ def readme_cells() -> Iterator[tuple[str, str, str]]:
     rows = rows_of("README.md") if RECORDS else []
     for row in rows:
         if row[0] in README_ROWS:
-            yield from zip(DATASETS.values(), [README_ROWS[row[0]]] * 3, row[1:4], strict=True)
+            yield from zip(DATASETS.values(), README_ROWS[row[0]], row[1:4], strict=True)
         elif row[0].startswith("best rivals"):
             for dataset, cell in zip(DATASETS.values(), row[1:4], strict=True):
                 yield from ((dataset, *rival.split(" ", 1)) for rival in cell.split(", "))
