@@ -170,9 +170,12 @@ class PrefixLoader:
         return [batches[i] for i in self._shuffled(len(batches), random)]
 
     def _shuffled(self, count: int, random: np.random.Generator) -> IntArray:
-        """Numbers below ``count``: one comes before any that is larger by more than (1 - t) / t of
-        all, t being ``time_order``."""
+        """Numbers below ``count``, each before all that lie far enough behind it.
+
+        Far enough is more than ``(1 - time_order) / time_order`` of the count.
+        """
         if self.time_order == 0:
+            # The formula would shuffle as well, but not into the batches of earlier runs.
             return random.permutation(count)
         place, chance = np.arange(count) / count, random.random(count)
         return np.argsort(self.time_order * place + (1 - self.time_order) * chance, kind="stable")
