@@ -28,6 +28,7 @@ BEFORE = {
     "memory": "none",
     "memory_learns": "always",
     "train_candidates": 0,
+    "trend_slices": 0,
 }
 """What a record did that is older than the switch."""
 BEFORE_AS = {"graph_score_size": "embedding_size", "mixture_size": "embedding_size"}

@@ -64,6 +64,7 @@ WRONG: dict[str, list[Any]] = {
     "protocol": ["dirty"],
     "graph_direction": ["sideways"],
     "memory_learns": ["never"],
+    "trend_slices": [-1, 1001, 2.5, "all"],
 }
 RIGHT: dict[str, list[Any]] = {
     "epochs": [3, 3.0],
@@ -176,6 +177,7 @@ def test_a_grid_with_a_wrong_value_is_not_planned(capsys: pytest.CaptureFixture[
     [
         ({"memory_learns": "first_epoch"}, "memory_learns 'first_epoch' does nothing with memory"),
         ({"train_candidates": 9, "learner": "sgd"}, "add --learner=adam"),
+        ({"train_candidates": 9, "trend_slices": 2}, "add --trend_slices=0"),
         ({"train_candidates": 9, "clip_grad_norm": {"max_norm": 5}}, "drop either"),
     ],
 )

@@ -76,6 +76,7 @@ def full_softmax_loss(
     mixture: TargetMixture | None = None,
     *,
     unit_items: bool = False,
+    fixed: FixedScores | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the softmax over all candidates (Eq. 22 as the lineage runs it).
 
@@ -87,12 +88,13 @@ def full_softmax_loss(
         targets: item ids from 1 to N, ``[B]``.
         mixture: where the softmax is one part of a mixture, what the target has from the rest.
         unit_items: divide the table's rows by their lengths first, for cosine scores.
+        fixed: what is added to the products of sessions and table.
 
     Returns:
         Scalar loss in float32. First-order gradients only.
     """
     return full_softmax_losses(
-        session_vectors, item_table, targets, mixture, unit_items=unit_items
+        session_vectors, item_table, targets, mixture, unit_items=unit_items, fixed=fixed
     )[0]
 
 
@@ -103,6 +105,7 @@ def full_softmax_losses(
     mixture: TargetMixture | None = None,
     *,
     unit_items: bool = False,
+    fixed: FixedScores | None = None,
 ) -> tuple[Tensor, Tensor]:
     """:func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
 
@@ -110,8 +113,9 @@ def full_softmax_losses(
         Scalar and ``[B]``, float32.
     """
     log_share, log_rest = (None, None) if mixture is None else mixture
+    weights, features = (None, None) if fixed is None else fixed
     mean, losses = _FullSoftmax.apply(
-        session_vectors, item_table, targets, log_share, log_rest, unit_items
+        session_vectors, item_table, targets, log_share, log_rest, unit_items, weights, features
     )
     return mean, losses
 
@@ -130,6 +134,18 @@ class TargetMixture(NamedTuple):
     log_rest: Tensor
 
 
+class FixedScores(NamedTuple):
+    """A summand of the scores to which the item vectors contribute nothing.
+
+    Attributes:
+        weights: of the features, for each session, ``[B, K]``.
+        features: what is known of each item, without a gradient, ``[N + 1, K]``, row 0 the pad.
+    """
+
+    weights: Tensor
+    features: Tensor
+
+
 class _FullSoftmax(torch.autograd.Function):
     """Forward computes the gradients too; backward only scales them by the loss's own."""
 
@@ -143,13 +159,18 @@ class _FullSoftmax(torch.autograd.Function):
         log_share: Tensor | None,
         log_rest: Tensor | None,
         unit_items: bool,
+        feature_weights: Tensor | None,
+        features: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         dtype = working_dtype(sessions)
         with torch.autocast(sessions.device.type, enabled=False):
             vectors = sessions.detach().float()
             kind = unit_candidates(len(vectors), table.shape[1]) if unit_items else Candidates
             candidates = kind(table.detach()[1:], dtype)
-            softmax = _Softmax(vectors, candidates, targets)
+            fixed = None
+            if feature_weights is not None and features is not None:
+                fixed = FixedScores(feature_weights.detach().float(), features[1:])
+            softmax = _Softmax(vectors, candidates, targets, fixed)
             losses, kept, mixture_grads = softmax.losses, None, (None, None)
             if log_share is not None and log_rest is not None:
                 # A row's gradient shrinks to the softmax's share of its target's probability.
@@ -159,17 +180,17 @@ class _FullSoftmax(torch.autograd.Function):
                 of_share, of_rest = -kept / len(targets), (kept - 1) / len(targets)
                 mixture_grads = (of_share.to(log_share.dtype), of_rest.to(log_rest.dtype))
             weights = vectors.new_full((len(targets),), 1 / len(targets))
-            session_grad, table_grad = softmax.gradients(
+            session_grad, table_grad, of_weights = softmax.gradients(
                 weights if kept is None else weights * kept, table
             )
-        keep_gradients(ctx, session_grad.to(sessions.dtype), table_grad, *mixture_grads)
+        keep_gradients(ctx, session_grad.to(sessions.dtype), table_grad, *mixture_grads, of_weights)
         ctx.mark_non_differentiable(losses)
         return losses.mean(), losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        sessions, table, share, rest = hand_out_gradients(ctx, grads[0])
-        return sessions, table, None, share, rest, None
+        sessions, table, share, rest, of_weights = hand_out_gradients(ctx, grads[0])
+        return sessions, table, None, share, rest, None, of_weights, None
 
 
 class _Softmax:
@@ -179,13 +200,21 @@ class _Softmax:
         sessions: ``[B, D]``, float32.
         candidates: of ``[N, D]``.
         targets: ids from 1, ``[B]``.
+        fixed: what is added to the products, features ``[N, K]``; or None.
 
     Attributes:
         losses: cross-entropy of each row, ``[B]``.
     """
 
-    def __init__(self, sessions: Tensor, candidates: Candidates, targets: Tensor) -> None:
+    def __init__(
+        self,
+        sessions: Tensor,
+        candidates: Candidates,
+        targets: Tensor,
+        fixed: FixedScores | None = None,
+    ) -> None:
         self.sessions, self.candidates, self.classes = sessions, candidates, targets - 1
+        self.fixed = fixed
         rows, (items, dim) = len(sessions), candidates.vectors.shape
         budget = _CHUNK_BYTES * torch.get_num_threads()
         self.chunks = list(row_chunks(items, 4 * max(rows, dim), budget, least=64))
@@ -202,6 +231,8 @@ class _Softmax:
         self.factors[(highest - total < _NOTHING) & self.subtracted.unsqueeze(1)] = 0
         self.targets = candidates.rows(self.classes)
         self.losses = total - torch.linalg.vecdot(sessions, self.targets)
+        if fixed is not None:
+            self.losses -= torch.linalg.vecdot(fixed.weights, fixed.features[self.classes])
 
     def _exponentiate(self, vectors: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
         """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
@@ -209,11 +240,14 @@ class _Softmax:
         highest = self.sessions.new_zeros(len(self.chunks), len(sessions))
         sums = torch.empty_like(highest)
         longest = float(torch.linalg.vector_norm(self.sessions, dim=1).max())
+        added = 0.0 if self.fixed is None else _farthest(self.fixed)
         for number, (items, kept) in enumerate(zip(self.chunks, self.exponentials, strict=True)):
             torch.mm(sessions, vectors(items).T, out=kept)
             scores = candidates.divided(kept, items).float()
+            if self.fixed is not None:
+                scores.addmm_(self.fixed.weights, self.fixed.features[items].T)
             # not "greater than": NaN takes the long way, where it is found
-            if not longest * candidates.longest(items) <= _SMALL:
+            if not longest * candidates.longest(items) + added <= _SMALL:
                 self.subtracted[number] = True
                 torch.amax(scores, 1, out=highest[number])
                 scores.sub_(highest[number].unsqueeze(1)).clamp_min_(_NOTHING)
@@ -222,17 +256,22 @@ class _Softmax:
                 kept.copy_(scores)
         return highest, sums
 
-    def gradients(self, weights: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of ``(weights * losses).sum()`` for sessions and table.
+    def gradients(self, weights: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Gradients of ``(weights * losses).sum()`` for sessions, table and feature weights.
 
         Shapes:
-            weights ``[B]``, table ``[N + 1, D]`` -> ``[B, D]``, ``[N + 1, D]``.
+            weights ``[B]``, table ``[N + 1, D]`` -> ``[B, D]``, ``[N + 1, D]``, ``[B, K]``.
         """
         candidates, session_grad = self.candidates, torch.zeros_like(self.sessions)
         table_grad = torch.empty_like(table)
         table_grad[0] = 0
         factors = (self.factors * weights).unsqueeze(2)
+        of_features = None
+        if self.fixed is not None:
+            of_features = self.fixed.features[self.classes] * -weights.unsqueeze(1)
         for items, kept, factor in zip(self.chunks, self.exponentials, factors, strict=True):
+            if self.fixed is not None and of_features is not None:
+                of_features.addcmul_(kept.float() @ self.fixed.features[items], factor)
             exponentials = candidates.divided(kept, items)
             session_grad.addcmul_(exponentials @ candidates.part(items), factor)
             scaled = (self.sessions * factor).to(candidates.dtype)
@@ -240,7 +279,12 @@ class _Softmax:
             candidates.turn_gradient_(rows, items)
         of_target = candidates.rows_gradient(self.sessions * -weights.unsqueeze(1), self.classes)
         table_grad.index_add_(0, self.classes + 1, of_target.to(table.dtype))
-        return session_grad - self.targets * weights.unsqueeze(1), table_grad
+        return session_grad - self.targets * weights.unsqueeze(1), table_grad, of_features
+
+
+def _farthest(fixed: FixedScores) -> float:
+    """What a fixed score cannot exceed."""
+    return float((fixed.weights.abs() @ fixed.features.abs().amax(0)).max())
 
 
 def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import (
+    FixedScores,
     TargetMixture,
     full_softmax_losses,
     softmax_bce_loss,
@@ -84,6 +85,7 @@ class A2DMTL(ScoresAllItems):
         self._memory_learns = True
         self.train_rows = dataset.train_rows
         self.sampler = parts.candidate_sampler(config, dataset)
+        self.trends = parts.item_trends(config, dataset)
         self.dropout = FastDropout(config["embedding_dropout"])
         # Made once for a ranking: the tables, and all items as clicks (item graph included).
         self._ranking_tables: tuple[Tensor | None, Tensor, Tensor] | None = None
@@ -97,10 +99,10 @@ class A2DMTL(ScoresAllItems):
         return [] if self.sampler is None else [self.item_embedding.weight]
 
     def reset_parameters(self) -> None:
-        """Uniform in +-1/sqrt(D), the lineage's habit; norms and pads as torch leaves them."""
+        """Uniform in +-1/sqrt(D), the lineage's habit; norms, pads and trends as they are made."""
         bound = self.dim**-0.5
         for name, parameter in self.named_parameters():
-            if "norm" not in name:
+            if "norm" not in name and not name.startswith("trends."):
                 nn.init.uniform_(parameter, -bound, bound)
         for module in self.modules():
             if isinstance(module, nn.Embedding) and module.padding_idx is not None:
@@ -162,7 +164,16 @@ class A2DMTL(ScoresAllItems):
         mixed, memory = self._beside(prefixes, lengths, mask, clicks, session, view)
         if of_categories.shape[1]:
             session = torch.cat([session, of_categories], dim=1)
-        return Encoded(session, view, read, mask, mixed, memory)
+        trends = self._trend_weights(interaction[self.USER_ID])
+        return Encoded(session, view, read, mask, mixed, memory, trends)
+
+    def _trend_weights(self, sessions: Tensor) -> Tensor | None:
+        """Weights of the slices before a session, ``[B, S]``; a ranked one comes after all."""
+        if self.trends is None:
+            return None
+        if self.training:
+            return self.trends.of_training(sessions)
+        return self.trends.of_later(len(sessions))
 
     def _beside(
         self,
@@ -249,7 +260,12 @@ class A2DMTL(ScoresAllItems):
     # ---------------------------------------------------------------- scores and loss
 
     def score_table(self, categories: Tensor | None, table: Tensor) -> Tensor:
-        """Item vectors that sessions are multiplied with (Eq. 21), ``[N + 1, D or 2D]``."""
+        """What :meth:`score_vectors` are multiplied with (Eq. 21), ``[N + 1, D or more]``."""
+        table = self._compared(categories, table)
+        return table if self.trends is None else torch.cat([table, self.trends.features], dim=1)
+
+    def _compared(self, categories: Tensor | None, table: Tensor) -> Tensor:
+        """The same without the items' trends, which are no vectors."""
         table = self._candidates(categories, table)
         if self.switches["score"] == "cosine":
             table = unit_rows(table)
@@ -273,7 +289,12 @@ class A2DMTL(ScoresAllItems):
         return torch.cat([table, of_item.to(table.dtype)], dim=1)
 
     def score_vectors(self, encoded: Encoded) -> Tensor:
-        """Session vectors as they enter the product of Eq. 21, ``[B, D or 2D]``.
+        """Session vectors as they enter the product of Eq. 21, ``[B, D or more]``."""
+        vectors = self._comparing(encoded)
+        return vectors if encoded.trends is None else torch.cat([vectors, encoded.trends], dim=1)
+
+    def _comparing(self, encoded: Encoded) -> Tensor:
+        """The same without the weights of the items' trends.
 
         With ``category_scores: prior`` an item's score is its own plus the logit that Eq. 23
         gives its category; with ``joined`` the session's clicks and the candidates are both [item ;
@@ -311,21 +332,30 @@ class A2DMTL(ScoresAllItems):
         categories: Tensor | None,
         items: ItemVectors,
     ) -> Tensor:
-        vectors, targets = self.score_vectors(encoded), interaction[self.POS_ITEM_ID]
+        targets = interaction[self.POS_ITEM_ID]
         mixture = self._target_mixture(interaction, encoded, of_category)
         if self.sampler is not None:
             candidates, unit = self.sampler.draw(), self.unit_items
             return sampled_softmax_loss(
-                vectors, items, targets, candidates, mixture, unit_items=unit
+                self._comparing(encoded), items, targets, candidates, mixture, unit_items=unit
             )
         if self.switches["loss"] == "bce_softmax":
-            return softmax_bce_loss(vectors, self.score_table(categories, items.table), targets)
+            table = self.score_table(categories, items.table)
+            return softmax_bce_loss(self.score_vectors(encoded), table, targets)
         if self.unit_items:
             table = self._candidates(categories, items.table)
         else:
-            table = self.score_table(categories, items.table)
+            table = self._compared(categories, items.table)
+        fixed = None
+        if self.trends is not None and encoded.trends is not None:
+            fixed = FixedScores(encoded.trends, self.trends.features)
         loss, losses = full_softmax_losses(
-            vectors, table, targets, mixture, unit_items=self.unit_items
+            self._comparing(encoded),
+            table,
+            targets,
+            mixture,
+            unit_items=self.unit_items,
+            fixed=fixed,
         )
         if self.memory is None or encoded.memory is None:
             return loss
@@ -395,12 +425,17 @@ class A2DMTL(ScoresAllItems):
 
     @torch.no_grad()
     def diagnostics(self, interaction: Interaction) -> dict[str, float]:
-        """How the attentions behave on a batch: entropies, clicks switched off, alpha_ent."""
+        """How the attentions behave on a batch, and what was learned of trends.
+
+        Returns:
+            Entropies, clicks switched off, alpha_ent; ``trend_1``, ``trend_2``, ...: weights of
+            the slices, the youngest first.
+        """
         categories, table, _ = self._tables()
         encoded = self.encode(interaction, categories, ItemVectors(table), inspect=True)
-        if encoded.read is None:
-            return {}
-        return attention_report(encoded.read, encoded.mask)
+        report = {} if encoded.read is None else attention_report(encoded.read, encoded.mask)
+        weights = [] if self.trends is None else self.trends.weight.tolist()
+        return report | {f"trend_{age}": round(one, 6) for age, one in enumerate(weights, 1)}
 
 
 def _forget_ranking_tables(model: nn.Module, _: Any) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recbole_a2d.layers import full_softmax
 from recbole_a2d.layers.full_softmax import (
+    FixedScores,
     all_scores,
     full_softmax_loss,
     log_sums,
@@ -77,6 +78,29 @@ def test_high_scores_of_all_items(unit_items: bool, length: float) -> None:
     sessions = (length * F.normalize(torch.ones(40, 8), dim=1)).requires_grad_()
     targets = torch.randint(1, 31, (40,))
     assert_like_cross_entropy(sessions, table, targets, unit_items=unit_items, atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("unit_items", [False, True])
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
+@pytest.mark.parametrize("size", [1.0, 50.0])
+def test_fixed_scores_are_added(
+    size: float, chunk_bytes: int, unit_items: bool, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones, and some far beyond what float32 can take the exponential of."""
+    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    sessions, table, targets = example(rows, items=300)
+    weights = (size * torch.randn(rows, 3)).requires_grad_()
+    features = torch.rand(301, 3)
+    candidates = F.normalize(table[1:], dim=1) if unit_items else table[1:]
+    scores = sessions @ candidates.T + weights @ features[1:].T
+    plain = F.cross_entropy(scores, targets - 1)
+    fixed = FixedScores(weights, features)
+    fast = full_softmax_loss(sessions, table, targets, unit_items=unit_items, fixed=fixed)
+    torch.testing.assert_close(fast, plain)
+    leaves = sessions, table, weights
+    for found, wanted in zip(gradients(fast, *leaves), gradients(plain, *leaves), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-3)
 
 
 def test_pad_gets_no_gradient() -> None:

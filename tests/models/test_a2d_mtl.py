@@ -43,6 +43,7 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("mix_own_items", False),
     ("mix_category", True),
     ("mix_votes", True),
+    ("trend_slices", 2),
 ]
 
 
@@ -202,6 +203,34 @@ def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> Non
     report = build().eval().diagnostics(tiny_batch(checks.prefixes))
     assert set(report) == {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
     assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2
+
+
+def test_trends_raise_the_scores_of_later_sessions(build: Any, checks: Any) -> None:
+    model = build(mix_own_items=False, mix_category=False, trend_slices=2).eval()
+    before = checks.scores(model, checks.prefixes)
+    with torch.no_grad():
+        model.trends.weight.copy_(torch.tensor([0.5, -0.25]))
+    model.on_epoch_start(1)
+    gained = checks.scores(model, checks.prefixes) - before
+    older, younger = model.trends.features[1:].unbind(1)
+    torch.testing.assert_close(gained, (0.5 * younger - 0.25 * older).expand_as(gained))
+
+
+def test_trends_of_a_training_row_are_of_its_time(build: Any, ring_data: Any) -> None:
+    """Nothing comes before the first slice; what comes before the second changes its rows."""
+    data = ring_data()
+    model = build(data, dropout=0.0, embedding_dropout=0.0, trend_slices=2).train()
+    rows = data.train_rows
+    first, second = np.flatnonzero(rows.session < 50), np.flatnonzero(rows.session > 150)
+
+    def losses() -> list[float]:
+        return [model.calculate_loss(rows.batch(part)).item() for part in (first, second)]
+
+    before = losses()
+    with torch.no_grad():
+        model.trends.weight.fill_(1.0)
+    after = losses()
+    assert after[0] == pytest.approx(before[0]) and after[1] != pytest.approx(before[1])
 
 
 @pytest.mark.parametrize(

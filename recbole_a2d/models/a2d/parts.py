@@ -20,6 +20,7 @@ from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.layers.answer_mixture import AnswerMixture, CategoryPopularity
 from recbole_a2d.layers.category_encoder import CategoryEncoder
 from recbole_a2d.layers.item_encoder import ItemGraphEncoder
+from recbole_a2d.layers.item_trends import ItemTrends
 from recbole_a2d.layers.sampled_softmax import CandidateSampler
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.layers.sparse_attention import SessionReader
@@ -134,6 +135,12 @@ def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler 
     if not config["train_candidates"]:
         return None
     return CandidateSampler(_item_counts(dataset), whole_number(config, "train_candidates", 1))
+
+
+def item_trends(config: Any, dataset: SessionDataset) -> ItemTrends | None:
+    """What was clicked lately, where the scores know of it."""
+    slices = whole_number(config, "trend_slices", 0)
+    return ItemTrends(dataset.train, dataset.n_items, slices) if slices else None
 
 
 def _item_counts(dataset: SessionDataset) -> Tensor:

@@ -26,6 +26,7 @@ class Encoded:
         mask: clicks, not pads, ``[B, T]``.
         mixed: the parts of the answer; None where the softmax over all items is all of it.
         memory: log of the weights of answer and memory, ``[B, 1 + E]``, if there is any.
+        trends: weights of the training period's slices, ``[B, S]``, if items have trends.
     """
 
     session: Tensor
@@ -34,6 +35,7 @@ class Encoded:
     mask: Tensor
     mixed: Mixed | None = None
     memory: Tensor | None = None
+    trends: Tensor | None = None
 
 
 @dataclass(frozen=True)

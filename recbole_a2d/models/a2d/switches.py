@@ -83,6 +83,7 @@ def _check_sampling(config: Any) -> None:
         "loss": "ce",
         "category_scores": "none",
         "memory": "none",
+        "trend_slices": 0,
         "learner": "adam",
     }
     wrong = [key for key, value in needed.items() if config[key] != value]
