@@ -198,6 +198,8 @@ def _look_inside(recommender: Recommender, known: IntArray) -> _Inside:
         inside.categories = _expected(recommender, model.category, encoded.categories)
     if model.memory is not None and encoded.memory is not None:
         inside.notes.append(_who_answers(model, encoded.memory, batch))
+    if model.trends is not None:
+        inside.notes.append(_what_counts_lately(model.trends.weight))
     return inside
 
 
@@ -207,6 +209,13 @@ def _who_answers(model: A2DMTL, log_shares: Tensor, batch: Interaction) -> str:
     shares = model.memory.shares(log_shares, prefixes, lengths)[0].tolist()
     parts = zip(shares, ["the model", *model.memory.titles], strict=True)
     return "The answer is " + ", ".join(f"{100 * part:.0f} % {who}" for part, who in parts) + "."
+
+
+def _what_counts_lately(weight: Tensor) -> str:
+    # an item clicked n times has (1 + n)^w times the odds
+    factor = 10 ** float(weight[0])
+    lately = f"in the latest of {len(weight)} slices of the training sessions"
+    return f"Ten times as many clicks {lately} make an item about {factor:.2g} times as likely."
 
 
 def _expected(recommender: Recommender, head: Any, view: Any) -> list[tuple[str, float]]:

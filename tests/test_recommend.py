@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recbole_a2d import cli, records
 from recbole_a2d.data.atomic import read_atomic
@@ -248,6 +249,15 @@ def test_clicks_too_far_back_are_not_used(shop_config: Any, tmp_path: Path) -> N
     recommender = Recommender.load(run)
     found = explain(recommender, known_items(recommender, 4))
     assert [click.used for click in found.clicks] == [False, False, True, True]
+
+
+def test_trends_say_what_counts_lately(shop_config: Any, tmp_path: Path) -> None:
+    run, _ = run_and_move("A2DMTL", shop_config, tmp_path, trend_slices=4)
+    recommender = Recommender.load(run)
+    with torch.no_grad():
+        recommender.model.trends.weight.copy_(torch.tensor([0.5, 0.0, 0.0, 0.0]))
+    (told,) = explain(recommender, known_items(recommender, 2)).notes
+    assert "latest of 4 slices" in told and "about 3.2 times as likely" in told
 
 
 def test_an_answer_with_memory_says_whose_it_is(shop_config: Any, tmp_path: Path) -> None:
