@@ -16,6 +16,7 @@ from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.ranks import rank_plots
 from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
+from recbole_a2d.benchmark.figures.trends import trends
 from recbole_a2d.benchmark.figures.weight import category_weight
 from recbole_a2d.benchmark.layout import Link
 from recbole_a2d.benchmark.leak_table import read_label_shares
@@ -40,7 +41,7 @@ HELP = """usage: run_recbole_a2d.py report [--results DIR] [--out FILE] [--data_
 Writes one HTML page (default RESULTS/report.html) that needs no network, and its Markdown twin
 beside it: Table 2 and Table 3 beside the paper's figures, Figure 3, the leak audit, and for every
 data set differences with intervals, learning curves, time against accuracy, ranks by prefix
-length and popularity, attention. Every figure links to its record.
+length and popularity, attention, trends. Every figure links to its record.
 
   --results DIR     records and ranks (default: results)
   --out FILE        the page; its twin has the same name and ends in .md
@@ -138,7 +139,7 @@ def dataset_parts(groups: Sequence[Group], statistics: Statistics) -> Iterator[P
 
 def _group_blocks(group: Group, statistics: Statistics) -> list[Block]:
     plots = [time_against_accuracy(group), learning_curves(group)]
-    plots += [*rank_plots(group, statistics), attention(group)]
+    plots += [*rank_plots(group, statistics), attention(group), trends(group)]
     return [group_facts(group), *details_tables(group, statistics), *_present(plots)]
 
 

@@ -15,6 +15,7 @@ from recbole_a2d.benchmark.figures.attention import attention
 from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
+from recbole_a2d.benchmark.figures.trends import trends
 from recbole_a2d.benchmark.figures.weight import category_weight
 from recbole_a2d.benchmark.row_facts import RowFacts
 from recbole_a2d.evaluation.metrics import reciprocal_ranks
@@ -146,6 +147,18 @@ def test_attention_needs_both_figures(make_record: Any) -> None:
     record = make_record()
     del record.diagnostics["clicks_switched_off"]
     assert attention(comparable([record])[0]) is None
+
+
+def test_trends_are_lines_over_the_age_of_slices(make_record: Any) -> None:
+    plain, short, long = make_record(), make_record(trend_slices=2), make_record(trend_slices=11)
+    short.diagnostics.update(trend_1=0.5, trend_2=0.25)
+    long.diagnostics.update({f"trend_{age}": 1 / age for age in range(1, 12)})
+    plot = trends(comparable([plain, short, long])[0])
+    assert plot is not None
+    lines = sorted(list(line.y) for line in plot.figure.data)
+    assert lines == [[0.5, 0.25], [1 / age for age in range(1, 12)]]
+    assert sorted(row[1].text for row in plot.numbers.rows) == ["0.500", "1.000"]
+    assert trends(comparable([plain])[0]) is None
 
 
 def test_category_weight_is_a_line_over_lambda(make_record: Any) -> None:
