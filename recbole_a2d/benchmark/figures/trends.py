@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as graph
 
 from recbole_a2d.benchmark.entries import Entry, Group
-from recbole_a2d.benchmark.figures.style import PALETTE, Plot, of_first_seed, styled
+from recbole_a2d.benchmark.figures.style import FAINT, PALETTE, Plot, of_first_seed, styled
 from recbole_a2d.benchmark.layout import Table, Value
 
 _PREFIX = "trend_"
@@ -20,7 +20,7 @@ def trends(group: Group) -> Plot | None:
     if not entries:
         return None
     figure = graph.Figure([_line(*each) for each in zip(entries, _shades(entries), strict=True)])
-    figure.add_hline(y=0, line={"color": "#c8c8c5", "width": 1})
+    figure.add_hline(y=0, line={"color": FAINT, "width": 1})
     styled(figure, "age of the slice, 1 the youngest", "weight of log(1 + clicks)")
     return Plot(
         "What recent clicks weigh",
