@@ -120,6 +120,9 @@ README_ROWS = {
     "the same `--variant with_memory`": ["A2D-MTL with memory"] * 3,
     "the same with the options of its data set": WITH_OPTIONS,
     "... and `--time_order=0.75`": [f"{label} time_order=0.75" for label in WITH_OPTIONS],
+    "... and `--trend_slices=20`": [
+        f"{label} time_order=0.75 trend_slices=20" for label in WITH_OPTIONS
+    ],
 }
 """Rows of README's table, and the row of each data set's own table that they print."""
 

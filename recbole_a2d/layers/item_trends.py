@@ -30,7 +30,8 @@ class ItemTrends(nn.Module):
 
     Attributes:
         features: log(1 + clicks) of each item in each slice, ``[N + 1, S]``.
-        weight: of slices by age, the youngest first, ``[S]``; zero before training.
+        weight: of slices by age, the youngest first, ``[S]``; zero before training. The last one
+            stays zero: no training session has S slices before its own.
     """
 
     features: Tensor
