@@ -21,7 +21,8 @@ def trends(group: Group) -> Plot | None:
         return None
     figure = graph.Figure([_line(*each) for each in zip(entries, _shades(entries), strict=True)])
     figure.add_hline(y=0, line={"color": FAINT, "width": 1})
-    styled(figure, "age of the slice, 1 the youngest", "weight of log(1 + clicks)")
+    across, up = "age of the slice, 1 the youngest", "weight of log(1 + clicks)"
+    styled(figure, across, up, showlegend=True)  # a single line would stand without its name
     return Plot(
         "What recent clicks weigh",
         "Training sessions in slices of time: an item's score gains the weight times log(1 + "
