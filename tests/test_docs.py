@@ -135,7 +135,9 @@ def readme_cells() -> Iterator[tuple[str, str, str]]:
             yield from zip(DATASETS.values(), README_ROWS[row[0]], row[1:4], strict=True)
         elif row[0].startswith("best rivals"):
             for dataset, cell in zip(DATASETS.values(), row[1:4], strict=True):
-                yield from ((dataset, *rival.split(" ", 1)) for rival in cell.split(", "))
+                for rival in cell.split(", "):
+                    label, hit, _, mrr = rival.rsplit(" ", 3)
+                    yield dataset, label, f"{hit} / {mrr}"
 
 
 def findings_cells() -> Iterator[tuple[str, str, str]]:
