@@ -164,16 +164,16 @@ class A2DMTL(ScoresAllItems):
         mixed, memory = self._beside(prefixes, lengths, mask, clicks, session, view)
         if of_categories.shape[1]:
             session = torch.cat([session, of_categories], dim=1)
-        trends = self._trend_weights(interaction[self.USER_ID])
+        trends = self._trends_of(interaction[self.USER_ID])
         return Encoded(session, view, read, mask, mixed, memory, trends)
 
-    def _trend_weights(self, sessions: Tensor) -> Tensor | None:
-        """Weights of the slices before a session, ``[B, S]``; a ranked one comes after all."""
+    def _trends_of(self, sessions: Tensor) -> FixedScores | None:
+        """What recent clicks add to the scores of sessions; a ranked one comes after all slices."""
         if self.trends is None:
             return None
-        if self.training:
-            return self.trends.of_training(sessions)
-        return self.trends.of_later(len(sessions))
+        known, later = self.trends.of_training, self.trends.of_later
+        weights = known(sessions) if self.training else later(len(sessions))
+        return FixedScores(weights, self.trends.features)
 
     def _beside(
         self,
@@ -291,7 +291,9 @@ class A2DMTL(ScoresAllItems):
     def score_vectors(self, encoded: Encoded) -> Tensor:
         """Session vectors as they enter the product of Eq. 21, ``[B, D or more]``."""
         vectors = self._comparing(encoded)
-        return vectors if encoded.trends is None else torch.cat([vectors, encoded.trends], dim=1)
+        if encoded.trends is None:
+            return vectors
+        return torch.cat([vectors, encoded.trends.weights], dim=1)
 
     def _comparing(self, encoded: Encoded) -> Tensor:
         """The same without the weights of the items' trends.
@@ -346,16 +348,13 @@ class A2DMTL(ScoresAllItems):
             table = self._candidates(categories, items.table)
         else:
             table = self._compared(categories, items.table)
-        fixed = None
-        if self.trends is not None and encoded.trends is not None:
-            fixed = FixedScores(encoded.trends, self.trends.features)
         loss, losses = full_softmax_losses(
             self._comparing(encoded),
             table,
             targets,
             mixture,
             unit_items=self.unit_items,
-            fixed=fixed,
+            fixed=encoded.trends,
         )
         if self.memory is None or encoded.memory is None:
             return loss

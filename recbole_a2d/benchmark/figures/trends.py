@@ -19,10 +19,11 @@ def trends(group: Group) -> Plot | None:
     entries = [entry for entry in group.results if weights(entry)]
     if not entries:
         return None
-    figure = graph.Figure([_line(*each) for each in zip(entries, _shades(entries), strict=True)])
+    figure = graph.Figure([_line(entry) for entry in entries])
     figure.add_hline(y=0, line={"color": FAINT, "width": 1})
     across, up = "age of the slice, 1 the youngest", "weight of log(1 + clicks)"
-    styled(figure, across, up, showlegend=True)  # a single line would stand without its name
+    # a single line would stand without its name
+    styled(figure, across, up, colorway=PALETTE, showlegend=True)
     return Plot(
         "What recent clicks weigh",
         "Training sessions in slices of time: an item's score gains the weight times log(1 + "
@@ -40,18 +41,13 @@ def weights(entry: Entry) -> list[float]:
     return [told[f"{_PREFIX}{age}"] for age in ages]
 
 
-def _shades(entries: list[Entry]) -> list[str]:
-    return [PALETTE[place % len(PALETTE)] for place in range(len(entries))]
-
-
-def _line(entry: Entry, shade: str) -> graph.Scatter:
+def _line(entry: Entry) -> graph.Scatter:
     found = weights(entry)
     return graph.Scatter(
         x=list(range(1, len(found) + 1)),
         y=found,
         name=entry.label,
         mode="lines+markers",
-        line={"color": shade},
         customdata=[entry.runs[0]] * len(found),
         hovertemplate="%{fullData.name}<br>slice %{x}: %{y:.3f}<extra></extra>",
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.category_encoder import CategoryView
-from recbole_a2d.layers.full_softmax import all_scores, log_sums
+from recbole_a2d.layers.full_softmax import FixedScores, all_scores, log_sums
 from recbole_a2d.layers.sparse_attention import ReadSession
 from recbole_a2d.models.a2d.answers import Answers
 from recbole_a2d.models.a2d.memory import Memory
@@ -26,7 +26,7 @@ class Encoded:
         mask: clicks, not pads, ``[B, T]``.
         mixed: the parts of the answer; None where the softmax over all items is all of it.
         memory: log of the weights of answer and memory, ``[B, 1 + E]``, if there is any.
-        trends: weights of the training period's slices, ``[B, S]``, if items have trends.
+        trends: what recent clicks add to the scores, if they do.
     """
 
     session: Tensor
@@ -35,7 +35,7 @@ class Encoded:
     mask: Tensor
     mixed: Mixed | None = None
     memory: Tensor | None = None
-    trends: Tensor | None = None
+    trends: FixedScores | None = None
 
 
 @dataclass(frozen=True)
