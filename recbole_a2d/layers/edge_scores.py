@@ -15,7 +15,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def edge_scores(
-    from_center: Tensor,
+    from_center: Tensor | None,
     from_neighbor: Tensor,
     edges: Edges,
     of_weight: Tensor,
@@ -31,7 +31,7 @@ def edge_scores(
 
     Args:
         from_center, from_neighbor: ``U h`` and ``V h`` of the nodes, ``[centers, S]`` and
-            ``[neighbors, S]``.
+            ``[neighbors, S]``; None where centers have no say.
         edges: with their weights e.
         of_weight, attention: u and a, ``[S]``.
         negative_slope: of the LeakyReLU.
@@ -39,8 +39,9 @@ def edge_scores(
     Returns:
         ``[E]``, float32.
     """
-    nodes = (one.float() for one in (from_center, from_neighbor, of_weight, attention))
-    scores: Tensor = _EdgeScores.apply(*nodes, edges, negative_slope)
+    center = None if from_center is None else from_center.float()
+    others = (one.float() for one in (from_neighbor, of_weight, attention))
+    scores: Tensor = _EdgeScores.apply(center, *others, edges, negative_slope)
     return scores
 
 
@@ -48,7 +49,7 @@ class _EdgeScores(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        from_center: Tensor,
+        from_center: Tensor | None,
         from_neighbor: Tensor,
         of_weight: Tensor,
         attention: Tensor,
@@ -59,11 +60,12 @@ class _EdgeScores(torch.autograd.Function):
         scores = attention.new_empty(len(edges))
         for part in row_chunks(len(edges), 4 * len(attention), _CHUNK_BYTES):
             # index_select is four times faster than indexing with brackets.
-            hidden = from_center.index_select(0, edges.center[part])
-            hidden += from_neighbor.index_select(0, edges.neighbor[part])
+            hidden = from_neighbor.index_select(0, edges.neighbor[part])
+            if from_center is not None:
+                hidden += from_center.index_select(0, edges.center[part])
             hidden.addcmul_(edges.weights[part].unsqueeze(1), of_weight)
             _slopes(hidden, negative_slope, out=slopes[part])
-            scores[part] = (hidden.mul_(slopes[part]) * attention).sum(1)
+            torch.mv(hidden.mul_(slopes[part]), attention, out=scores[part])
         ctx.edges = edges
         ctx.save_for_backward(from_center, from_neighbor, of_weight, attention, slopes)
         return scores
@@ -73,15 +75,18 @@ class _EdgeScores(torch.autograd.Function):
         from_center, from_neighbor, of_weight, attention, slopes = ctx.saved_tensors
         edges, grad = ctx.edges, grads[0].contiguous()
         # Gradient of what enters the LeakyReLU, but for the factor a that all edges share.
-        center = edges.of_centers(slopes, grad)
         neighbor = edges.of_neighbors(slopes, grad)
         weight = (grad * edges.weights) @ slopes
-        attention_grad = (from_center * center).sum(0) + (from_neighbor * neighbor).sum(0)
-        attention_grad.addcmul_(of_weight, weight)
-        shared = (center * attention, neighbor * attention, weight * attention)
-        return *shared, attention_grad, None, None
+        attention_grad = (from_neighbor * neighbor).sum(0).addcmul_(of_weight, weight)
+        shared = (neighbor * attention, weight * attention)
+        if from_center is None:
+            return None, *shared, attention_grad, None, None
+        center = edges.of_centers(slopes, grad)
+        attention_grad += (from_center * center).sum(0)
+        return center * attention, *shared, attention_grad, None, None
 
 
 def _slopes(hidden: Tensor, negative: float, out: Tensor) -> None:
     """Slope of the LeakyReLU at each place: 1, or the negative one at zero and below."""
-    torch.gt(hidden, 0, out=out).mul_(1 - negative).add_(negative)
+    ones = hidden.new_ones(()).expand_as(hidden)
+    torch.ops.aten.leaky_relu_backward.grad_input(ones, hidden, negative, False, grad_input=out)

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recbole_a2d.layers.edge_scores import edge_scores
+from recbole_a2d.layers.edges import Edges, mix_edges
 from recbole_a2d.layers.fast_dropout import FastDropout
-from recbole_a2d.layers.segments import masked_softmax, mix_rows, take
+from recbole_a2d.layers.segments import segment_softmax, take
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Neighborhood:
     itself: Tensor
     neighbors: Tensor
     weights: Tensor
+
+    def edges(self, count: int) -> Edges:
+        """Edges to the neighbors, of which the next hop has so many; without empty places."""
+        pair, place = (self.weights > 0).nonzero(as_tuple=True)
+        return Edges(
+            pair, self.neighbors[pair, place], self.weights[pair, place], len(self.item), count
+        )
 
 
 def expand(
@@ -92,18 +101,17 @@ class SessionAwareAggregator(nn.Module):
             vectors ``[P', D]`` of the pairs the level points at; fitted ``[P', D]``: each
             times its session's vector -> ``[P, D]``.
         """
-        attention = masked_softmax(self.scores(fitted, level), level.weights > 0)
-        mixed = mix_rows(vectors, level.neighbors, attention)
+        edges = level.edges(len(vectors))
+        attention = segment_softmax(self.scores(fitted, edges), edges.center, edges.centers)
+        mixed = mix_edges(vectors, attention, edges)
         both = torch.cat([take(vectors, level.itself), mixed.to(vectors.dtype)], dim=1)
         return F.relu(self.merge(self.dropout(both)))
 
-    def scores(self, fitted: Tensor, level: Neighborhood) -> Tensor:
-        """Unnormalised weights of the neighbors, ``[P, K]``."""
-        hidden = take(self.suitability(fitted), level.neighbors)
-        edges = level.weights.unsqueeze(2).to(hidden.dtype) * self.edge_weight.to(hidden.dtype)
-        hidden = F.leaky_relu(hidden + edges, self.negative_slope)
-        scores: Tensor = self.query(hidden).squeeze(2)
-        return scores
+    def scores(self, fitted: Tensor, edges: Edges) -> Tensor:
+        """Unnormalised weights of the neighbors, ``[E]``."""
+        query = self.query.weight.squeeze(0)
+        from_neighbor = self.suitability(fitted)
+        return edge_scores(None, from_neighbor, edges, self.edge_weight, query, self.negative_slope)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

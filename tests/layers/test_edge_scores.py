@@ -32,3 +32,21 @@ def test_equals_autograd(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> N
     expected_grads = torch.autograd.grad((expected * upstream).sum(), leaves)
     for one, other in zip(found_grads, expected_grads, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_centers_without_a_say(count: int) -> None:
+    torch.manual_seed(0)
+    nodes = [torch.randn(size, requires_grad=True) for size in ((6, 5), (5,), (5,))]
+    neighbors, of_weight, attention = nodes
+    neighbor, weights = torch.randint(6, (count,)), torch.rand(count)
+    edges = Edges(torch.randint(4, (count,)).sort().values, neighbor, weights, 4, 6)
+    found = edge_scores(None, neighbors, edges, of_weight, attention, 0.2)
+    hidden = neighbors[neighbor] + weights.unsqueeze(1) * of_weight
+    expected = F.leaky_relu(hidden, 0.2) @ attention
+    torch.testing.assert_close(found, expected)
+    upstream = torch.randn(count)
+    found_grads = torch.autograd.grad((found * upstream).sum(), nodes)
+    expected_grads = torch.autograd.grad((expected * upstream).sum(), nodes)
+    for one, other in zip(found_grads, expected_grads, strict=True):
+        torch.testing.assert_close(one, other)

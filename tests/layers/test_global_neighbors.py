@@ -89,3 +89,12 @@ def test_encoder_against_recursion(hops: int) -> None:
             item = int(NODES[b, slot])
             expected = state(b, item, hops) if item else torch.zeros(6)
             torch.testing.assert_close(result[b, slot], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_nodes_without_a_neighbor_keep_themselves() -> None:
+    torch.manual_seed(0)
+    encoder = GlobalNeighborEncoder(6, 1, dropout=0.0)
+    table, nobody = torch.randn(5, 6), torch.zeros(5, 2)
+    result = encoder(partial(take, table), torch.randn(4, 6), NODES, (nobody.long(), nobody))
+    plain = plain_aggregate(encoder.aggregators[0], torch.zeros(6), table[3], [])
+    torch.testing.assert_close(result[0, 0], plain)
