@@ -77,13 +77,21 @@ class _EdgeScores(torch.autograd.Function):
         # Gradient of what enters the LeakyReLU, but for the factor a that all edges share.
         neighbor = edges.of_neighbors(slopes, grad)
         weight = (grad * edges.weights) @ slopes
-        attention_grad = (from_neighbor * neighbor).sum(0).addcmul_(of_weight, weight)
-        shared = (neighbor * attention, weight * attention)
-        if from_center is None:
-            return None, *shared, attention_grad, None, None
-        center = edges.of_centers(slopes, grad)
-        attention_grad += (from_center * center).sum(0)
-        return center * attention, *shared, attention_grad, None, None
+        attention_grad = of_weight * weight + _column_products(from_neighbor, neighbor)
+        center = None
+        if from_center is not None:
+            center = edges.of_centers(slopes, grad)
+            attention_grad += _column_products(from_center, center)
+            center.mul_(attention)
+        return center, neighbor.mul_(attention), weight * attention, attention_grad, None, None
+
+
+def _column_products(left: Tensor, right: Tensor) -> Tensor:
+    """Dot products of the columns of two arrays; ``[N, S], [N, S] -> [S]``."""
+    total = left.new_zeros(left.shape[1])
+    for part in row_chunks(len(left), 8 * left.shape[1], _CHUNK_BYTES):
+        total += (left[part] * right[part]).sum(0)
+    return total
 
 
 def _slopes(hidden: Tensor, negative: float, out: Tensor) -> None:
