@@ -31,8 +31,8 @@ from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
-from recbole_a2d.layers.unit_rows import unit_rows
 from recbole_a2d.models.a2d import parts
+from recbole_a2d.models.a2d.comparison import CategoryRows, Comparison
 from recbole_a2d.models.a2d.ranking import BatchScorer, Encoded
 from recbole_a2d.models.a2d.switches import check_switches
 from recbole_a2d.models.full_ranking import ScoresAllItems
@@ -56,10 +56,9 @@ class A2DMTL(ScoresAllItems):
         check_switches(config)
         self.switches = config
         self.dim = config["embedding_size"]
+        self.comparison = Comparison.of(config)
         # The loss itself can divide the item vectors by their lengths, in fewer passes.
-        self.unit_items = (config["score"], config["loss"]) == ("cosine", "ce") and (
-            config["category_scores"] != "prior"
-        )
+        self.unit_items = config["loss"] == "ce" and self.comparison.ends_in_units
         self.item_embedding = nn.Embedding(dataset.n_items, self.dim, padding_idx=0)
         self.register_buffer("category_of_item", torch.from_numpy(dataset.category_of_item))
         self.category = parts.category_encoder(config, dataset)
@@ -123,9 +122,10 @@ class A2DMTL(ScoresAllItems):
         if self.merge is not None and self.merged_embedding is not None:
             of_item = self.merged_embedding(self.category_of_item)
             return self.merge(torch.cat([table, of_item], dim=1)).to(table.dtype)
-        if self.switches["category_scores"] == "sum" and categories is not None:
-            return table + F.embedding(self.category_of_item, categories)
-        return table
+        return self.comparison.initial(table, self._of_items(categories))
+
+    def _of_items(self, categories: Tensor | None) -> CategoryRows:
+        return CategoryRows(categories, self.category_of_item)
 
     def encode(
         self,
@@ -266,48 +266,22 @@ class A2DMTL(ScoresAllItems):
 
     def _compared(self, categories: Tensor | None, table: Tensor) -> Tensor:
         """The same without the items' trends, which are no vectors."""
-        table = self._candidates(categories, table)
-        if self.switches["score"] == "cosine":
-            table = unit_rows(table)
-        if self.switches["category_scores"] == "prior":
-            table = self._with_categories(table, categories)
-        return table
+        candidates = self._candidates(categories, table)
+        return self.comparison.compared(candidates, self._of_items(categories))
 
     def _candidates(self, categories: Tensor | None, table: Tensor) -> Tensor:
         """The same before a cosine divides it by its lengths and a prior follows."""
         if self.switches["score_table"] == "graph" and self.item_graph is not None:
             items = torch.arange(len(table), device=table.device)
             table = self.item_graph.encode(ItemVectors(table), items)
-        if self.switches["category_scores"] == "joined":
-            table = self._with_categories(table, categories)
-        return table
-
-    def _with_categories(self, table: Tensor, categories: Tensor | None) -> Tensor:
-        if categories is None:
-            return table
-        of_item = F.embedding(self.category_of_item, categories)
-        return torch.cat([table, of_item.to(table.dtype)], dim=1)
+        return self.comparison.candidates(table, self._of_items(categories))
 
     def score_vectors(self, encoded: Encoded) -> Tensor:
         """Session vectors as they enter the product of Eq. 21, ``[B, D or more]``."""
-        vectors = self._comparing(encoded)
+        vectors = self.comparison.session(encoded)
         if encoded.trends is None:
             return vectors
         return torch.cat([vectors, encoded.trends.weights], dim=1)
-
-    def _comparing(self, encoded: Encoded) -> Tensor:
-        """The same without the weights of the items' trends.
-
-        With ``category_scores: prior`` an item's score is its own plus the logit that Eq. 23
-        gives its category; with ``joined`` the session's clicks and the candidates are both [item ;
-        category], as in CLHHN.
-        """
-        session = encoded.session
-        if self.switches["score"] == "cosine":
-            session = self.switches["score_scale"] * F.normalize(session.float(), dim=1)
-        if self.switches["category_scores"] == "prior" and encoded.categories is not None:
-            session = torch.cat([session, encoded.categories.state.to(session.dtype)], dim=1)
-        return session
 
     def calculate_loss(self, interaction: Interaction) -> Tensor:
         """Item loss + lambda * category loss (Eq. 22-25)."""
@@ -334,32 +308,29 @@ class A2DMTL(ScoresAllItems):
         categories: Tensor | None,
         items: ItemVectors,
     ) -> Tensor:
-        targets = interaction[self.POS_ITEM_ID]
+        targets, unit = interaction[self.POS_ITEM_ID], self.unit_items
+        session = self.comparison.session(encoded)
         mixture = self._target_mixture(interaction, encoded, of_category)
         if self.sampler is not None:
-            candidates, unit = self.sampler.draw(), self.unit_items
-            return sampled_softmax_loss(
-                self._comparing(encoded), items, targets, candidates, mixture, unit_items=unit
-            )
+            drawn = self.sampler.draw()
+            return sampled_softmax_loss(session, items, targets, drawn, mixture, unit_items=unit)
         if self.switches["loss"] == "bce_softmax":
             table = self.score_table(categories, items.table)
             return softmax_bce_loss(self.score_vectors(encoded), table, targets)
-        if self.unit_items:
-            table = self._candidates(categories, items.table)
-        else:
-            table = self._compared(categories, items.table)
+        table = (self._candidates if unit else self._compared)(categories, items.table)
         loss, losses = full_softmax_losses(
-            self._comparing(encoded),
-            table,
-            targets,
-            mixture,
-            unit_items=self.unit_items,
-            fixed=encoded.trends,
+            session, table, targets, mixture, unit_items=unit, fixed=encoded.trends
         )
+        return loss + self._memory_loss(interaction, encoded, losses)
+
+    def _memory_loss(
+        self, interaction: Interaction, encoded: Encoded, losses: Tensor
+    ) -> Tensor | float:
+        """What the memory's weights learn from; 0 without any, or where they learn no more."""
         if self.memory is None or encoded.memory is None:
-            return loss
+            return 0.0
         of_rows = self._memory_of_rows[interaction["row_id"].cpu()].to(losses.device)
-        return loss + self.memory.loss(losses, encoded.memory, of_rows)
+        return self.memory.loss(losses, encoded.memory, of_rows)
 
     @cached_property
     def _memory_of_rows(self) -> Tensor:
