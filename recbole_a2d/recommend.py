@@ -160,7 +160,7 @@ class Recommender:
         self.model = _with_weights(model, run).to(self.device).eval()
         tokens = self.dataset.item_tokens
         self.id_of_token = ItemIds((token, i) for i, token in enumerate(tokens) if i > 0)
-        self.popularity = np.bincount(self.dataset.train.items, minlength=self.dataset.n_items)
+        self.popularity = self.dataset.train.item_counts(self.dataset.n_items)
         self.by_popularity = np.argsort(-self.popularity[1:], kind="stable") + 1
         self._order = PopularityOrder.of(torch.from_numpy(self.by_popularity).to(self.device))
         # As the trainer does before it ranks: a session bank is made anew here.

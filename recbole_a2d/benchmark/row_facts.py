@@ -74,8 +74,7 @@ def facts_of(data: ExperimentData) -> RowFacts:
     """Facts of the test rows of a data set."""
     dataset = data.final
     rows = dataset.evaluation_rows
-    counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-    counts[0] = 0  # an unseen target
+    counts = dataset.train.item_counts(dataset.n_items)  # 0 for 0, an unseen target
     first = rows.sessions.offsets[:-1][rows.session]
     return RowFacts(
         session=rows.session,

@@ -65,6 +65,16 @@ class Sessions:
         """How many (prefix, target) rows the sessions make: every click but the first."""
         return int(np.maximum(self.lengths - 1, 0).sum())
 
+    def item_counts(self, n_items: int) -> IntArray:
+        """Clicks of every item id, shape ``[n_items]``.
+
+        Raises:
+            ValueError: an item id outside 1..n_items - 1.
+        """
+        if len(self.items) and not 1 <= self.items.min() <= self.items.max() < n_items:
+            raise ValueError(f"item ids must lie in 1..{n_items - 1}")
+        return np.bincount(self.items, minlength=n_items)
+
     def slice(self, start: int, stop: int) -> Sessions:
         """Sessions ``start`` to ``stop`` (exclusive)."""
         offsets = self.offsets[start : stop + 1]

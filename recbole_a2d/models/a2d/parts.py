@@ -5,7 +5,6 @@ from __future__ import annotations
 from logging import getLogger
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -145,7 +144,7 @@ def item_trends(config: Any, dataset: SessionDataset) -> ItemTrends | None:
 
 def _item_counts(dataset: SessionDataset) -> Tensor:
     """Training clicks of each item, ``[n_items]``."""
-    return torch.from_numpy(np.bincount(dataset.train.items, minlength=dataset.n_items))
+    return torch.from_numpy(dataset.train.item_counts(dataset.n_items))
 
 
 def _transitions(config: Any, sessions: Sessions, nodes: int) -> TransitionCounts:

@@ -14,17 +14,6 @@ from recbole_a2d.models.neighbours.ragged import BoolArray
 ScoreArray = NDArray[np.float32]
 
 
-def click_counts(train: Sessions, n_items: int) -> IntArray:
-    """Training clicks of every item, shape ``[n_items]``.
-
-    Raises:
-        ValueError: an item id outside 1..n_items - 1.
-    """
-    if len(train.items) and not 1 <= train.items.min() <= train.items.max() < n_items:
-        raise ValueError(f"training item ids must lie in 1..{n_items - 1}")
-    return np.bincount(train.items, minlength=n_items)
-
-
 class Scorer(ABC):
     """Scores all items for a batch of prefixes from counts of the training sessions.
 
@@ -42,7 +31,7 @@ class Scorer(ABC):
 
     def fit(self, train: Sessions, n_items: int) -> None:
         """Count the training sessions; ``n_items`` includes the pad id 0."""
-        self.popularity = click_counts(train, n_items)
+        self.popularity = train.item_counts(n_items)
         self._count(train)
 
     def scores(self, prefixes: IntArray, lengths: IntArray) -> ScoreArray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recbole_a2d.data.sessions import Sessions
-from recbole_a2d.models.neighbours.base import ScoreArray, Scorer, click_counts
+from recbole_a2d.models.neighbours.base import ScoreArray, Scorer
 from recbole_a2d.models.neighbours.prefixes import KnownClicks
 
 
@@ -33,4 +33,4 @@ def test_unknown_clicks_are_dropped_and_empty_rows_get_popularity() -> None:
 @pytest.mark.parametrize("items", [[0, 1], [1, 8]])
 def test_training_ids_outside_the_items_are_refused(items: list[int]) -> None:
     with pytest.raises(ValueError, match="1..7"):
-        click_counts(Sessions.from_lists([items]), 8)
+        Sessions.from_lists([items]).item_counts(8)
