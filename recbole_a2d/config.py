@@ -18,7 +18,7 @@ from recbole.config import Config
 
 from recbole_a2d.data.names import check_name
 from recbole_a2d.distributed import own_gpu, size
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, WrongValue
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
 from recbole_a2d.setting_rules import check_settings, told_kinds, whole_numbers
@@ -35,6 +35,8 @@ NOT_A_SETTING = frozenset(
 )
 """Keys that change where and how a run works, not what it computes."""
 
+COMMAND_LINE = "the command line"
+"""Where settings stand that no file has."""
 
 PROCESSES = "processes"
 """The setting that says how many train together, where more than one do; no yaml file has it."""
@@ -83,20 +85,29 @@ def build_config(
     check_name(dataset, "--dataset takes the name of a folder below data_path")
     chosen_class = model_class(model)
     given = [(str(path), read_yaml(path)) for path in config_files]
-    given.append(("the command line", dict(overrides or {})))
+    given.append((COMMAND_LINE, dict(overrides or {})))
     own = _own_settings(model, dataset, _merge(values for _, values in given))
     for where, values in given:
         refuse_unknown(values, set(own) | IN_USE, where)
     kinds = _kinds(model)
     settings = whole_numbers(own | _merge(values for _, values in given), kinds)
-    check_settings(settings, own, kinds)
     check_own = getattr(chosen_class, "check_settings", None)
-    if check_own is not None:
-        check_own(settings)
+    try:
+        check_settings(settings, own, kinds)
+        if check_own is not None:
+            check_own(settings)
+    except WrongValue as error:
+        raise UserError(f"{_place(error.key, given)}{error}") from error
     if size() > 1:
         # Each takes train_batch_size rows a step, so their number changes what is computed.
         settings[PROCESSES] = size()
     return SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
+
+
+def _place(key: str, given: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """The file that a value comes from, as an error begins; nothing for the command line's."""
+    where = [place for place, values in given if key in values]
+    return f"{where[-1]}: " if where and where[-1] != COMMAND_LINE else ""
 
 
 def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:

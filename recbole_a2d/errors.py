@@ -9,6 +9,18 @@ class UserError(Exception):
     """
 
 
+class WrongValue(UserError):
+    """A setting has a value that it does not take.
+
+    Attributes:
+        key: of the setting.
+    """
+
+    def __init__(self, key: str, value: object, wanted: str) -> None:
+        super().__init__(f"{key} is {value!r}; it must be {wanted}")
+        self.key = key
+
+
 class Diverged(UserError):
     """Training went astray: its loss or its scores are no numbers."""
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import WrongValue
 from recbole_a2d.precision import CHOICES
 
 _TOLD = re.compile(r"^(\w+):[^#]*#\s*\((\w+)\)", re.MULTILINE)
@@ -118,7 +118,7 @@ def check_settings(
         kinds: of :func:`told_kinds`.
 
     Raises:
-        UserError: names the key, its value and what it takes.
+        WrongValue: names the key, its value and what it takes.
     """
     for key, kind in kinds.items():
         value = settings.get(key)
@@ -126,12 +126,10 @@ def check_settings(
             _check(key, value, kind)
     for key in FIXED:
         if settings.get(key) != defaults.get(key):
-            raise UserError(
-                _refusal(key, settings[key], f"{defaults[key]}; nothing else is supported")
-            )
+            raise WrongValue(key, settings[key], f"{defaults[key]}; nothing else is supported")
     for key, words in WORDS.items():
         if settings[key] not in words:
-            raise UserError(_refusal(key, settings[key], f"one of: {', '.join(words)}"))
+            raise WrongValue(key, settings[key], f"one of: {', '.join(words)}")
     _check_clipping(settings.get("clip_grad_norm"))
     _check_gpus(settings)
     _check_metrics(settings["topk"], str(settings["valid_metric"]), settings["metrics"])
@@ -145,7 +143,7 @@ def _check(key: str, value: Any, kind: str) -> None:
         right = bounds.hold(value)
     if not right:
         bounded = f"{told} {bounds}" if key in BOUNDS or bounds is _DROPOUT else told
-        raise UserError(_refusal(key, value, bounded))
+        raise WrongValue(key, value, bounded)
 
 
 def _bounds(key: str) -> Bounds:
@@ -159,18 +157,18 @@ def _check_clipping(value: Any) -> None:
     right = norms.keys() <= CLIPPING and all(map(_is_norm, (norms["max_norm"], norms["norm_type"])))
     if not right:
         told = "a mapping like {max_norm: 5}, its norms numbers above 0"
-        raise UserError(_refusal("clip_grad_norm", value, told))
+        raise WrongValue("clip_grad_norm", value, told)
 
 
 def _check_gpus(settings: Mapping[str, Any]) -> None:
     """RecBole's keys, which no yaml file of ours has."""
     if not isinstance(settings.get("use_gpu", True), bool):
-        raise UserError(_refusal("use_gpu", settings["use_gpu"], "true or false"))
+        raise WrongValue("use_gpu", settings["use_gpu"], "true or false")
     named = settings.get("gpu_id")
     numbers = named if isinstance(named, list) else [named]
     if not _GPUS.fullmatch(",".join("" if one is None else str(one) for one in numbers)):
         told = "the number of a GPU, several with commas between, or '' for none"
-        raise UserError(_refusal("gpu_id", named, told))
+        raise WrongValue("gpu_id", named, told)
 
 
 def _is_norm(value: Any) -> bool:
@@ -181,11 +179,7 @@ def _check_metrics(cutoffs: list[Any], valid_metric: str, names: Iterable[str]) 
     whole = all(type(cutoff) is int and cutoff > 0 for cutoff in cutoffs)
     if not whole or len(set(cutoffs)) != len(cutoffs) or TABLE_CUTOFF not in cutoffs:
         told = f"a list of different whole numbers above 0, {TABLE_CUTOFF} among them"
-        raise UserError(_refusal("topk", cutoffs, told))
+        raise WrongValue("topk", cutoffs, told)
     known = [f"{name}@{cutoff}" for name in names for cutoff in cutoffs]
     if valid_metric.lower() not in [name.lower() for name in known]:
-        raise UserError(_refusal("valid_metric", valid_metric, f"one of: {', '.join(known)}"))
-
-
-def _refusal(key: str, value: Any, wanted: str) -> str:
-    return f"{key} is {value!r}; it must be {wanted}"
+        raise WrongValue("valid_metric", valid_metric, f"one of: {', '.join(known)}")

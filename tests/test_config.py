@@ -68,6 +68,19 @@ def test_malformed_yaml_is_one_line(tmp_path: Path) -> None:
     assert "bad.yaml" in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("key", "word"), [("epochs", "ten"), ("gate", "round")])
+def test_a_wrong_value_is_told_with_its_file(key: str, word: str, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(f"{key}: other\n")
+    bad.write_text(f"{key}: {word}\n")
+    with pytest.raises(UserError) as told:
+        build_config("A2DMTL", "shop", config_files=[good, bad])
+    assert str(told.value).startswith(f"{bad}: {key} is '{word}'; it must be ")
+    with pytest.raises(UserError) as told:
+        build_config("A2DMTL", "shop", config_files=[good], overrides={key: word})
+    assert str(told.value).startswith(f"{key} is '{word}'; it must be ")
+
+
 @pytest.mark.parametrize(
     "text", ["seed: 1\ntrain_batch_size: 8\nseed: 2\n", "a: {seed: 1, seed: 1}"]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, WrongValue
 
 SWITCHES = {
     "graph_direction": ("out", "in", "both"),
@@ -42,7 +42,7 @@ def check_switches(config: Any) -> None:
     """
     for key, words in SWITCHES.items():
         if config[key] not in words:
-            raise UserError(f"{key} is '{config[key]}'; it must be one of: {', '.join(words)}")
+            raise WrongValue(key, config[key], f"one of: {', '.join(words)}")
     off = {"mix_own_items": "false", "mix_category": "false", "mix_votes": "false"}
     mixed = [f"--{key}={word}" for key, word in off.items() if config[key]]
     mixed += ["--memory=none"] if config["memory"] != "none" else []
