@@ -17,7 +17,7 @@ from typing import Any
 from recbole.config import Config
 
 from recbole_a2d.data.names import check_name
-from recbole_a2d.distributed import own_gpu, size
+from recbole_a2d.distributed import VISIBLE_GPUS, own_gpu, size
 from recbole_a2d.errors import UserError, WrongValue
 from recbole_a2d.registry import model_class
 from recbole_a2d.resources import properties_folder
@@ -53,8 +53,11 @@ class SessionConfig(Config):
         return {}
 
     def _init_device(self) -> None:
-        # One GPU a process; RecBole's own way would join the processes a second time.
+        # One GPU a process; RecBole's own way would join the processes a second time. And it takes
+        # the machine's first where gpu_id is not given, whatever CUDA_VISIBLE_DEVICES says.
         wanted = self.final_config_dict["gpu_id"]
+        if "gpu_id" not in self.external_config_dict and VISIBLE_GPUS is not None:
+            wanted = VISIBLE_GPUS
         named = wanted if isinstance(wanted, (list, tuple)) else ["" if wanted is None else wanted]
         self.final_config_dict["gpu_id"] = own_gpu(",".join(map(str, named)))
         super()._init_device()

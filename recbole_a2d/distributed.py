@@ -37,6 +37,9 @@ from torch import Tensor, nn
 
 from recbole_a2d.errors import UserError
 
+VISIBLE_GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
+"""What was set for this process, if anything; RecBole's Config writes its choice over it."""
+
 LARGE = 1 << 20
 """Numbers from which on a gradient is summed where it lies, without a copy."""
 

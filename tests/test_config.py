@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recbole_a2d import config
 from recbole_a2d.config import build_config, choices, plain_settings
 from recbole_a2d.errors import UserError
 from recbole_a2d.model_list import MODELS
@@ -162,3 +164,16 @@ def test_every_variant_only_sets_keys_of_the_model() -> None:
     known = read_yaml(properties_folder() / "model/A2DMTL.yaml")
     for name in choices("variant"):
         assert set(read_yaml(properties_folder() / f"variant/{name}.yaml")) <= set(known), name
+
+
+@pytest.mark.parametrize(
+    ("visible", "given", "taken"),
+    [(None, {}, "0"), ("2", {}, "2"), ("", {}, ""), ("2", {"gpu_id": 1}, "1")],
+)
+def test_visible_gpus_hold_where_none_is_given(
+    visible: str | None, given: dict[str, int], taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # put back at the end: RecBole writes it
+    monkeypatch.setattr(config, "VISIBLE_GPUS", visible)
+    assert build_config("A2DMTL", "shop", overrides=given)["gpu_id"] == taken
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
