@@ -138,13 +138,13 @@ class SessionTrainer(Trainer):
         if show_progress is not None:
             self.show_progress = show_progress
         saved = saved and self.folder is not None
-        if saved:
-            self.resume()
+        if saved and self.resume() and self._goes_on:
+            self.logger.info("going on after epoch %d", self.progress.next_epoch)
         distributed.same_everywhere(
             self.progress.next_epoch, f"{self.folder} must be one folder that all of them see"
         )
         distributed.copy_from_first(self.model)
-        while not self.progress.finished and self.progress.next_epoch < self.epochs:
+        while self._goes_on:
             result = self._run_epoch(train_data, valid_data)
             better = self._note(result, valid_data is not None, len(train_data))
             if saved:
@@ -154,6 +154,10 @@ class SessionTrainer(Trainer):
             if callback_fn is not None:
                 callback_fn(result)
         return self.progress.best_score, self._best_metrics()
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self.progress.finished and self.progress.next_epoch < self.epochs
 
     def _run_epoch(self, train_data: PrefixLoader, valid_data: PrefixLoader | None) -> EpochResult:
         epoch = self.progress.next_epoch

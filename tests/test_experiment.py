@@ -75,6 +75,18 @@ def _cut_off(
             run_experiment(config, str(config["model"]), **how)
 
 
+def test_a_run_that_goes_on_says_from_where(
+    shop_config: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = shop_config("GRU4Rec", epochs=2)
+    caplog.set_level("INFO", logger="recbole_a2d")
+    _cut_off(config, monkeypatch)
+    assert "going on" not in caplog.text
+    run_experiment(config, "GRU4Rec")
+    assert caplog.text.count("going on after epoch 1") == 1
+    assert caplog.text.count("going on") == 1
+
+
 @pytest.mark.parametrize(("phase", "epoch"), [("select", 1), ("select", 3), ("final", 1)])
 def test_a_run_cut_off_ends_as_if_it_had_not_been(
     phase: str, epoch: int, shop_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
