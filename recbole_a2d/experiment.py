@@ -200,8 +200,8 @@ class Experiment:
         return record, ranks
 
     def _clean(self) -> tuple[records.Record, IntArray]:
-        logger.info("%s: choosing the epoch on the validation sessions", self.name)
         trainer = self._trainer(self.data.select, "select")
+        logger.info("%s: choosing the epoch on the validation sessions", self.name)
         _, valid = self._fit(trainer, self.data.select, validate=True)
         epochs = trainer.progress.best_epoch + 1
         dataset = self.data.final
@@ -216,8 +216,8 @@ class Experiment:
         return self._record(trainer, dataset, ranks, epochs=epochs, valid=valid), ranks
 
     def _test_selected(self) -> tuple[records.Record, IntArray]:
-        logger.warning("%s: the TEST rows choose the epoch; for comparison only", self.name)
         trainer = self._trainer(self.data.final, "test_selected")
+        logger.warning("%s: the TEST rows choose the epoch; for comparison only", self.name)
         self._fit(trainer, self.data.final, validate=True)
         epochs = trainer.progress.best_epoch + 1
         trainer.load_best()

@@ -397,8 +397,9 @@ def test_nothing_is_reported_where_nothing_is_cut(
 
 
 def test_data_without_categories_name_the_models_that_need_none(
-    shop_config: Any, tmp_path: Path
+    shop_config: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", logger="recbole_a2d")
     bare = tmp_path / "data" / "bare"
     convert.main(["shop", "--sessions", "200", "--out", str(bare)])
     items = bare / "bare.item"
@@ -413,3 +414,4 @@ def test_data_without_categories_name_the_models_that_need_none(
             run_experiment(config, model)
         assert "GRU4Rec, STAMP" in str(caught.value) and "MGS," not in str(caught.value)
     assert not [*(tmp_path / "results").iterdir(), *(tmp_path / "saved").glob("bare-*")]
+    assert "choosing the epoch" not in caplog.text
