@@ -309,14 +309,14 @@ class A2DMTL(ScoresAllItems):
         items: ItemVectors,
     ) -> Tensor:
         targets, unit = interaction[self.POS_ITEM_ID], self.unit_items
+        if self.switches["loss"] == "bce_softmax":
+            table = self.score_table(categories, items.table)
+            return softmax_bce_loss(self.score_vectors(encoded), table, targets)
         session = self.comparison.session(encoded)
         mixture = self._target_mixture(interaction, encoded, of_category)
         if self.sampler is not None:
             drawn = self.sampler.draw()
             return sampled_softmax_loss(session, items, targets, drawn, mixture, unit_items=unit)
-        if self.switches["loss"] == "bce_softmax":
-            table = self.score_table(categories, items.table)
-            return softmax_bce_loss(self.score_vectors(encoded), table, targets)
         table = (self._candidates if unit else self._compared)(categories, items.table)
         loss, losses = full_softmax_losses(
             session, table, targets, mixture, unit_items=unit, fixed=encoded.trends
