@@ -91,7 +91,7 @@ def resources(found: Sequence[dict[str, float]], cpus: int | None, gpus: float |
 def given_gpus() -> dict[str, str]:
     """The setting that keeps a task to what Ray gave it: its GPUs, or none.
 
-    RecBole's Config would take the machine's first.
+    Looked up anew for each task: a worker of Ray's does one after another, with other GPUs.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return {} if visible is None else {"gpu_id": visible}

@@ -96,5 +96,6 @@ def _column_products(left: Tensor, right: Tensor) -> Tensor:
 
 def _slopes(hidden: Tensor, negative: float, out: Tensor) -> None:
     """Slope of the LeakyReLU at each place: 1, or the negative one at zero and below."""
+    # As the gradient of a sum: one pass, where comparing and scaling takes three.
     ones = hidden.new_ones(()).expand_as(hidden)
     torch.ops.aten.leaky_relu_backward.grad_input(ones, hidden, negative, False, grad_input=out)

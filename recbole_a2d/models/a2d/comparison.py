@@ -46,9 +46,7 @@ class Comparison:
 
     def initial(self, items: Tensor, of_items: CategoryRows) -> Tensor:
         """Vectors of the items themselves; ``[N + 1, D] -> [N + 1, D]``."""
-        if self.categories == "sum" and of_items.known:
-            return items + of_items.rows()
-        return items
+        return items + of_items.rows() if self.categories == "sum" else items
 
     def candidates(self, items: Tensor, of_items: CategoryRows) -> Tensor:
         """The same before a cosine divides it by its lengths and a prior follows."""
@@ -74,17 +72,13 @@ class CategoryRows:
     """Category vectors of all items, looked up where they are asked for.
 
     Attributes:
-        table: category vectors, ``[M + 1, D]``; None without a category part.
+        table: category vectors, ``[M + 1, D]``; None without a category part, where
+            ``check_switches`` lets nobody ask.
         of_item: category of each item, ``[N + 1]``.
     """
 
     table: Tensor | None
     of_item: Tensor
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a category part."""
-        return self.table is not None
 
     def rows(self) -> Tensor:
         """``[N + 1, D]``."""
@@ -92,7 +86,5 @@ class CategoryRows:
         return F.embedding(self.of_item, self.table)
 
     def behind(self, items: Tensor) -> Tensor:
-        """[item ; category], ``[N + 1, 2 D]``; the items alone without a category part."""
-        if not self.known:
-            return items
+        """[item ; category], ``[N + 1, 2 D]``."""
         return torch.cat([items, self.rows().to(items.dtype)], dim=1)
