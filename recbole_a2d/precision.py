@@ -10,10 +10,15 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from recbole_a2d.errors import UserError
 
 CHOICES = ("auto", "float32", "bfloat16")
+
+_UNIT_COLUMNS = 32
+"""Numbers of a row that a processor's bfloat16 units multiply at a time."""
 
 _of_large_products = ContextVar("precision of large products", default=torch.float32)
 
@@ -71,6 +76,18 @@ def products_in(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def fitted_columns(factor: Tensor) -> Tensor:
+    """A factor filled up with columns of zeros, where products are taken in bfloat16.
+
+    Both factors' rows, filled so, have the product they had; a rest of columns that does not fill
+    the processor's units costs oneDNN half as much again.
+    """
+    missing = -factor.shape[1] % _UNIT_COLUMNS
+    if missing == 0 or torch.get_float32_matmul_precision() != "medium":
+        return factor
+    return F.pad(factor, (0, missing))
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:

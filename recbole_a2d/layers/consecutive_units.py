@@ -10,8 +10,8 @@ from torch import Tensor
 
 from recbole_a2d.layers.session_graph import first_occurrence, trim
 
-Edges = tuple[Tensor, Tensor]
-"""Sources and targets, ``[E]`` each."""
+Steps = tuple[Tensor, Tensor]
+"""Sources and targets of edges, ``[E]`` each."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class UnitLevel:
     items: Tensor
     session: Tensor
     last: Tensor
-    following: Edges
-    from_item: Edges
-    to_item: Edges
+    following: Steps
+    from_item: Steps
+    to_item: Steps
 
 
 def consecutive_units(item_seq: Tensor, order: int) -> list[UnitLevel]:

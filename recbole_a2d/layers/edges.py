@@ -41,6 +41,14 @@ class Edges:
         self.centers, self.neighbors = centers, neighbors
         self._by_neighbor = by_neighbor
 
+    @classmethod
+    def in_any_order(cls, center: Tensor, neighbor: Tensor, centers: int, neighbors: int) -> Edges:
+        """Edges of weight 1 that come as they like; ``[E]`` each, counts as above."""
+        order = _order(center, centers)
+        center, neighbor = center.index_select(0, order), neighbor.index_select(0, order)
+        weights = torch.ones(len(center), device=center.device)
+        return cls(center, neighbor, weights, centers, neighbors)
+
     def __len__(self) -> int:
         return len(self.center)
 

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recbole_a2d.layers.consecutive_units import Edges, UnitLevel
-from recbole_a2d.layers.edge_sums import edge_sums
+from recbole_a2d.layers.consecutive_units import Steps, UnitLevel
+from recbole_a2d.layers.edges import Edges
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.segments import segment_mean, segment_softmax, segment_sum, take
+from recbole_a2d.layers.strongest_head import Arrival, Sender, strongest_head
 
 
 class UnitEncoder(nn.Module):
@@ -83,20 +84,20 @@ class EdgeAttention(nn.Module):
         self.dropout = FastDropout(dropout)
         self.negative_slope = negative_slope
 
-    def forward(self, sources: Tensor, targets: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-        """What arrives at every target, before ``W``, and what is left of the target itself.
+    def forward(self, sources: Tensor, targets: Tensor, steps: Steps) -> tuple[Arrival, Tensor]:
+        """What comes in at the targets, before ``W``, and what is left of the targets themselves.
 
         Shapes:
-            sources ``[N, D]``, targets ``[M, D]``, edges ``[E]`` each
-            -> ``[M, heads, D]``, zero for a target without an edge, and ``[M, D]``.
+            sources ``[N, D]``, targets ``[M, D]``, steps ``[E]`` each -> ..., ``[M, D]``.
         """
-        source, target = edges
+        source, target = steps
+        edges = Edges.in_any_order(target, source, len(targets), len(sources))
         sources, dropped = self.dropout(sources), self.dropout(targets)
-        scores = take(self._scores(self.source_score, sources), source)
-        scores = scores + take(self._scores(self.target_score, dropped), target)
+        scores = take(self._scores(self.source_score, sources), edges.neighbor)
+        scores = scores + take(self._scores(self.target_score, dropped), edges.center)
         scores = F.leaky_relu(scores, self.negative_slope)
-        weights = self.dropout(segment_softmax(scores, target, len(targets)))
-        return edge_sums(sources, weights, source, target, len(targets)), dropped
+        weights = self.dropout(segment_softmax(scores, edges.center, len(targets)))
+        return Arrival(edges, sources, weights.T.contiguous()), dropped
 
     def _scores(self, query: Tensor, vectors: Tensor) -> Tensor:
         return vectors @ torch.bmm(self.weight, query).squeeze(2).T
@@ -112,31 +113,29 @@ class Relation(NamedTuple):
     Attributes:
         attention: of this kind of edge.
         sources: vectors that the edges come from, ``[N, D]``.
-        edges: sources and targets, ``[E]`` each.
+        steps: sources and targets of the edges, ``[E]`` each.
     """
 
     attention: EdgeAttention
     sources: Tensor
-    edges: Edges
+    steps: Steps
 
 
 def receive(targets: Tensor, relations: list[Relation]) -> Tensor:
-    """Sum over the relations of what each attention gives the targets; ``-> [heads, M, D]``.
+    """The strongest head of the sum of what each relation's attention gives the targets.
 
-    One product for all relations: what shares a module is added up before, the sums stand side
-    by side and the weights below one another.
+    Shapes:
+        targets ``[M, D] -> [M, D]``.
     """
-    sums: dict[EdgeAttention, Tensor] = {}
-    residuals = []
-    for attention, sources, edges in relations:
-        arrived, dropped = attention(sources, targets, edges)
-        sums[attention] = sums[attention] + arrived if attention in sums else arrived
-        residuals.append(dropped)
-    mixed = torch.cat(list(sums.values()), dim=2).transpose(0, 1)
-    weights = torch.cat([attention.weight for attention in sums], dim=1)
-    residual = torch.stack(residuals).sum(0)
+    arrivals: dict[EdgeAttention, list[Arrival]] = {}
+    residual = torch.zeros_like(targets)
+    for attention, sources, steps in relations:
+        arrival, dropped = attention(sources, targets, steps)
+        arrivals.setdefault(attention, []).append(arrival)
+        residual = residual + dropped
+    senders = [Sender(attention.weight, kinds) for attention, kinds in arrivals.items()]
     bias = torch.stack([attention.bias for attention, _, _ in relations]).sum(0)
-    return torch.bmm(mixed, weights) + residual + bias.unsqueeze(1)
+    return strongest_head(senders, bias, len(targets)) + residual
 
 
 class UnitGraphLayer(nn.Module):
@@ -170,7 +169,7 @@ class UnitGraphLayer(nn.Module):
         self._connect(self.backwards, vectors, [_turned(level) for level in levels], relations)
         results = []
         for targets, level, incoming in zip(vectors, levels, relations, strict=True):
-            strongest = receive(targets, incoming).amax(0)
+            strongest = receive(targets, incoming)
             mean = segment_mean(targets, level.session, sessions)
             results.append(F.normalize(strongest.float() + take(mean, level.session), dim=1))
         return results

@@ -7,20 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recbole_a2d.layers.chunks import row_chunks
+from recbole_a2d.layers.candidates import Candidates
 from recbole_a2d.layers.full_softmax import all_scores, working_dtype
+from recbole_a2d.layers.log_partition import LogPartition
 from recbole_a2d.layers.segments import take
 from recbole_a2d.precision import large_products
 
-_CHUNK_BYTES = 8 << 20
 _LOWEST = torch.finfo(torch.float32).min
 
 
 def logsumexp_of_others(vectors: Tensor, table: Tensor, left_out: Tensor) -> Tensor:
     """log sum exp of the scores of all items but the pad and those left out.
-
-    Like :func:`~recbole_a2d.layers.full_softmax.full_softmax_loss` it keeps one array of
-    probabilities and works on it in chunks of rows.
 
     Shapes:
         vectors ``[R, D]``, table ``[N + 1, D]`` (row 0 the pad), left_out ``[R, S]`` (0 on
@@ -36,31 +33,16 @@ class _LogSumExp(torch.autograd.Function):
     def forward(ctx: Any, vectors: Tensor, table: Tensor, left_out: Tensor) -> Tensor:
         dtype = working_dtype(vectors)
         with torch.autocast(vectors.device.type, enabled=False):
-            rows, items = vectors.detach().to(dtype), table.detach().to(dtype)
-            totals = rows.new_empty(len(rows), dtype=torch.float32)
-            shares = rows.new_empty(len(rows), len(items))
-            for part in row_chunks(len(rows), 4 * len(items), _CHUNK_BYTES, least=16):
-                scores = (rows[part] @ items.T).float()
-                scores[:, 0] = _LOWEST
-                scores.scatter_(1, left_out[part], _LOWEST)
-                # the highest score and its share tell the total: no second pass of exponentials
-                highest = scores.amax(1)
-                share = shares[part] if dtype == torch.float32 else scores
-                torch.softmax(scores, dim=1, out=share)
-                totals[part] = highest - share.amax(1).log()
-                if dtype != torch.float32:
-                    shares[part] = share
-        ctx.save_for_backward(vectors, table, shares)
-        return totals
+            candidates = Candidates(table.detach()[1:], dtype)
+            partition = LogPartition(vectors.detach().float(), candidates, left_out=left_out)
+        ctx.partition, ctx.dtype = partition, vectors.dtype
+        return partition.total
 
     @staticmethod
     @large_products()
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        vectors, table, shares = ctx.saved_tensors
-        scale = grads[0].unsqueeze(1)
-        vector_grad = (shares @ table.to(shares.dtype)).to(vectors.dtype) * scale
-        table_grad = shares.T @ (vectors * scale).to(shares.dtype)
-        return vector_grad.to(vectors.dtype), table_grad.to(table.dtype), None
+        of_vectors, of_table, _ = ctx.partition.gradients(grads[0])
+        return of_vectors.to(ctx.dtype), of_table, None
 
 
 def target_log_probability(
@@ -89,7 +71,9 @@ def target_log_probability(
     is_own = (nodes == targets.unsqueeze(1)).any(1)
     # a row whose target is one of its own items needs no sum over all the others
     rows = (~is_own).nonzero().squeeze(1)
-    total = total.index_copy(0, rows, logsumexp_of_others(vectors[rows], table, nodes[rows]))
+    if len(rows) > 0:
+        of_others = logsumexp_of_others(vectors[rows], table, nodes[rows])
+        total = total.index_copy(0, rows, of_others)
     return score - total + torch.where(is_own, log_split[:, 0], log_split[:, 1])
 
 

@@ -22,12 +22,12 @@ from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import (
-    FixedScores,
     TargetMixture,
     full_softmax_losses,
     softmax_bce_loss,
 )
 from recbole_a2d.layers.item_vectors import ItemVectors
+from recbole_a2d.layers.log_partition import FixedScores
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
 from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank

@@ -19,7 +19,8 @@ from recbole_a2d.layers.answer_mixture import (
     same_item,
     target_mixture,
 )
-from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, log_sums
+from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
+from recbole_a2d.layers.log_partition import log_sums
 from recbole_a2d.layers.masking import prefix_mask
 
 ITEMS = torch.tensor([[3, 1, 3, 0], [2, 0, 0, 0], [1, 2, 4, 4], [0, 0, 0, 0]])

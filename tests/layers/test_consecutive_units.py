@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_a2d.layers.consecutive_units import Edges, UnitLevel, consecutive_units
+from recbole_a2d.layers.consecutive_units import Steps, UnitLevel, consecutive_units
 
 Unit = tuple[int, ...]
 
@@ -36,7 +36,7 @@ def names(level: UnitLevel) -> list[tuple[int, Unit]]:
     ]
 
 
-def listed(edges: Edges, sources: list, targets: list) -> list:
+def listed(edges: Steps, sources: list, targets: list) -> list:
     return [(sources[s], targets[t]) for s, t in zip(*map(torch.Tensor.tolist, edges), strict=True)]
 
 

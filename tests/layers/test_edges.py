@@ -79,6 +79,15 @@ def test_the_order_is_stable(in_16_bits: int, monkeypatch: pytest.MonkeyPatch) -
     assert edges.by_neighbor.tolist() == sorted(range(2000), key=lambda place: int(neighbor[place]))
 
 
+@given(st.lists(PAIRS, min_size=1, max_size=30))
+def test_edges_may_come_in_any_order(pairs: list[tuple[int, int]]) -> None:
+    center, neighbor = torch.tensor(pairs).unbind(1)
+    edges = Edges.in_any_order(center, neighbor, CENTERS, NEIGHBORS)
+    found = list(zip(edges.center.tolist(), edges.neighbor.tolist(), strict=True))
+    assert found == sorted(pairs, key=lambda pair: pair[0])
+    assert (edges.weights == 1).all()
+
+
 def test_a_known_order_is_taken() -> None:
     edges = some_edges([(0, 2), (1, 0), (1, 2), (3, 1)])
     known = Edges(

@@ -7,14 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recbole_a2d.layers import full_softmax
-from recbole_a2d.layers.full_softmax import (
-    FixedScores,
-    all_scores,
-    full_softmax_loss,
-    log_sums,
-    softmax_bce_loss,
-)
+from recbole_a2d.layers import log_partition
+from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss, softmax_bce_loss
+from recbole_a2d.layers.log_partition import FixedScores, log_sums
 
 
 def example(rows: int = 40, items: int = 30, dim: int = 8) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,7 +43,7 @@ ROWS = [5, 40]
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("chunk_bytes", [1, 1 << 30])
 def test_equals_cross_entropy(chunk_bytes: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(log_partition, "_CHUNK_BYTES", chunk_bytes)
     assert_like_cross_entropy(*example(rows), unit_items=False, atol=1e-6, rtol=1e-4)
 
 
@@ -63,7 +58,7 @@ def test_unit_items_are_normalized_ones(rows: int) -> None:
 def test_scores_far_apart(
     chunk_bytes: int, unit_items: bool, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(log_partition, "_CHUNK_BYTES", chunk_bytes)
     sessions, table, targets = example(rows, items=300)
     large = (30 * sessions).detach().requires_grad_()
     assert_like_cross_entropy(large, table, targets, unit_items=unit_items, atol=1e-4, rtol=1e-3)
@@ -88,7 +83,7 @@ def test_fixed_scores_are_added(
     size: float, chunk_bytes: int, unit_items: bool, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small ones, and some far beyond what float32 can take the exponential of."""
-    monkeypatch.setattr(full_softmax, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(log_partition, "_CHUNK_BYTES", chunk_bytes)
     sessions, table, targets = example(rows, items=300)
     weights = (size * torch.randn(rows, 3)).requires_grad_()
     features = torch.rand(301, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_a2d.layers import repeat_mixture
+from recbole_a2d.layers import log_partition
 from recbole_a2d.layers.repeat_mixture import (
     all_log_probabilities,
     logsumexp_of_others,
@@ -50,22 +50,28 @@ def test_probabilities(with_split: bool) -> None:
         torch.testing.assert_close(all_items[b, 1:].exp().sum(), torch.tensor(1.0))
 
 
-def test_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against autograd through the whole array of scores, with several chunks of rows."""
-    monkeypatch.setattr(repeat_mixture, "_CHUNK_BYTES", 1)
+@pytest.mark.parametrize("items", [9, 300])
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_gradients(size: float, items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against autograd through the whole array of scores, with several chunks of many items.
+
+    Scores so large that their exponentials are beyond float32 included.
+    """
+    monkeypatch.setattr(log_partition, "_CHUNK_BYTES", 1)
     torch.manual_seed(0)
-    vectors, table = torch.randn(40, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
-    left_out, weights = torch.randint(0, 9, (40, 3)), torch.randn(40)
+    vectors = (size * torch.randn(40, 4)).requires_grad_()
+    table = torch.randn(items, 4, requires_grad=True)
+    left_out, weights = torch.randint(0, items, (40, 3)), torch.randn(40)
     result = logsumexp_of_others(vectors, table, left_out)
     (result * weights).sum().backward()
     plain_vectors, plain_table = (x.detach().clone().requires_grad_() for x in (vectors, table))
-    banned = torch.zeros(40, 9, dtype=torch.bool).scatter(1, left_out, True)
+    banned = torch.zeros(40, items, dtype=torch.bool).scatter(1, left_out, True)
     banned[:, 0] = True
     expected = (plain_vectors @ plain_table.T).masked_fill(banned, -torch.inf).logsumexp(1)
     (expected * weights).sum().backward()
     torch.testing.assert_close(result, expected)
     torch.testing.assert_close(vectors.grad, plain_vectors.grad, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(table.grad, plain_table.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(table.grad, plain_table.grad, rtol=1e-4, atol=1e-6 * size)
     assert (table.grad[0] == 0).all()
 
 

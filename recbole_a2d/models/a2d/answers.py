@@ -17,7 +17,8 @@ from recbole_a2d.layers.answer_mixture import (
     pointed_at,
     target_mixture,
 )
-from recbole_a2d.layers.full_softmax import TargetMixture, log_sums
+from recbole_a2d.layers.full_softmax import TargetMixture
+from recbole_a2d.layers.log_partition import log_sums
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 

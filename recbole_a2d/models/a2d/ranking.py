@@ -8,7 +8,8 @@ from torch import Tensor
 
 from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.category_encoder import CategoryView
-from recbole_a2d.layers.full_softmax import FixedScores, all_scores, log_sums
+from recbole_a2d.layers.full_softmax import all_scores
+from recbole_a2d.layers.log_partition import FixedScores, log_sums
 from recbole_a2d.layers.sparse_attention import ReadSession
 from recbole_a2d.models.a2d.answers import Answers
 from recbole_a2d.models.a2d.memory import Memory
