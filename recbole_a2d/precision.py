@@ -10,15 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from recbole_a2d.errors import UserError
 
 CHOICES = ("auto", "float32", "bfloat16")
-
-_UNIT_COLUMNS = 32
-"""Numbers of a row that a processor's bfloat16 units multiply at a time."""
 
 _of_large_products = ContextVar("precision of large products", default=torch.float32)
 
@@ -53,10 +48,11 @@ def training_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def large_products() -> Iterator[None]:
-    """For products with the vectors of all items, most of what a training step computes.
+    """For products with the vectors of all items, and with matrices of many heads of full size.
 
-    The other products of a step are small: oneDNN's preparations for bfloat16 cost them more
-    than they gain (docs/performance.md), so that they stay in float32.
+    They are most of what a training step computes. The other products are small: oneDNN's
+    preparations for bfloat16 cost them more than they gain (docs/performance.md), so that they
+    stay in float32.
     """
     with products_in(_of_large_products.get()):
         yield
@@ -76,18 +72,6 @@ def products_in(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def fitted_columns(factor: Tensor) -> Tensor:
-    """A factor filled up with columns of zeros, where products are taken in bfloat16.
-
-    Both factors' rows, filled so, have the product they had; a rest of columns that does not fill
-    the processor's units costs oneDNN half as much again.
-    """
-    missing = -factor.shape[1] % _UNIT_COLUMNS
-    if missing == 0 or torch.get_float32_matmul_precision() != "medium":
-        return factor
-    return F.pad(factor, (0, missing))
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:

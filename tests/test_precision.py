@@ -6,19 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
 from recbole_a2d.config import build_config
 from recbole_a2d.layers.full_softmax import full_softmax_loss
-from recbole_a2d.precision import (
-    choose_precision,
-    fitted_columns,
-    large_products,
-    products_in,
-    training_in,
-)
+from recbole_a2d.precision import choose_precision, large_products, products_in, training_in
 from recbole_a2d.trainer import SessionTrainer
 
 CPU = torch.device("cpu")
@@ -102,13 +95,3 @@ def test_loss_and_gradients_stay_near_float32(unit_items: bool) -> None:
             found.append((loss.detach(), *torch.autograd.grad(loss, (sessions, table))))
     for exact, rounded in zip(*found, strict=True):
         assert 0 < (rounded - exact).norm() < 0.01 * exact.norm()
-
-
-@pytest.mark.parametrize(("columns", "fitted"), [(100, 128), (128, 128), (1, 32)])
-def test_columns_fit_bfloat16_units_alone(columns: int, fitted: int) -> None:
-    left, right = torch.randn(3, columns), torch.randn(5, columns)
-    assert fitted_columns(left) is left
-    with products_in(torch.bfloat16):
-        filled = fitted_columns(left)
-        assert filled.shape == (3, fitted)
-    torch.testing.assert_close(filled @ F.pad(right, (0, fitted - columns)).T, left @ right.T)

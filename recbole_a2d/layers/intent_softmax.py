@@ -17,7 +17,7 @@ from torch import Tensor
 from recbole_a2d.layers.chunks import row_chunks
 from recbole_a2d.layers.full_softmax import working_dtype
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
-from recbole_a2d.precision import fitted_columns, large_products
+from recbole_a2d.precision import large_products
 
 _ROWS = 64
 """Sessions of a block."""
@@ -114,10 +114,9 @@ class _IntentSoftmax(torch.autograd.Function):
         total = base.new_zeros((), dtype=torch.float32)
         with torch.autocast(intents.device.type, enabled=False):
             low_intents, low_base, items = (x.detach().to(dtype) for x in (intents, base, table))
-            fitted_items = fitted_columns(items[1:])
             for block in intent_blocks(kept):
                 vectors = block.vectors(low_intents, low_base)
-                scores, winners = _best_scores(block, fitted_columns(vectors), fitted_items)
+                scores, winners = _best_scores(block, vectors, items[1:])
                 total += _errors_in_place(scores, targets[block.rows] - 1, 1 / len(base))
                 grad = _gradients(block, vectors, items[1:], scores, winners, table_grad[1:])
                 intent_grad[block.rows, block.places] = grad

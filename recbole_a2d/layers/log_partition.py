@@ -20,7 +20,6 @@ from torch import Tensor
 
 from recbole_a2d.layers.candidates import Candidates
 from recbole_a2d.layers.chunks import row_chunks
-from recbole_a2d.precision import fitted_columns
 
 _CHUNK_BYTES = 1 << 21
 """Vectors or exponentials that a thread works on at a time; about a core's own cache."""
@@ -104,13 +103,13 @@ class LogPartition:
     def _exponentiate(self, vectors: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
         """Fill in the exponentials; highest scores and sums of each chunk, ``[chunks, B]``."""
         candidates = self.candidates
-        sessions = fitted_columns(self.sessions.to(candidates.dtype))
+        sessions = self.sessions.to(candidates.dtype)
         highest = self.sessions.new_zeros(len(self.chunks), len(sessions))
         sums = torch.empty_like(highest)
         longest = float(torch.linalg.vector_norm(self.sessions, dim=1).max())
         added = 0.0 if self.fixed is None else _farthest(self.fixed)
         for number, (items, kept) in enumerate(zip(self.chunks, self.exponentials, strict=True)):
-            torch.mm(sessions, fitted_columns(vectors(items)).T, out=kept)
+            torch.mm(sessions, vectors(items).T, out=kept)
             scores = candidates.divided(kept, items).float()
             if self.fixed is not None:
                 scores.addmm_(self.fixed.weights, self.fixed.features[items].T)
