@@ -10,7 +10,7 @@ command line.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,16 @@ class SessionConfig(Config):
 
     RecBole reads ``sys.argv`` and evaluates strings as Python; here values come typed from
     safe yaml, and nothing is evaluated.
+
+    Attributes:
+        given: where values were given, and which, the strongest last.
     """
+
+    given: Sequence[tuple[str, Mapping[str, Any]]] = ()
+
+    def told(self, error: WrongValue) -> UserError:
+        """The same error, with the file that the value comes from."""
+        return told_with_place(error, self.given)
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
@@ -100,17 +109,20 @@ def build_config(
         if check_own is not None:
             check_own(settings)
     except WrongValue as error:
-        raise UserError(f"{_place(error.key, given)}{error}") from error
+        raise told_with_place(error, given) from error
     if size() > 1:
         # Each takes train_batch_size rows a step, so their number changes what is computed.
         settings[PROCESSES] = size()
-    return SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
+    config = SessionConfig(model=chosen_class, dataset=dataset, config_dict=settings)
+    config.given = given
+    return config
 
 
-def _place(key: str, given: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    """The file that a value comes from, as an error begins; nothing for the command line's."""
-    where = [place for place, values in given if key in values]
-    return f"{where[-1]}: " if where and where[-1] != COMMAND_LINE else ""
+def told_with_place(error: WrongValue, given: Iterable[tuple[str, Mapping[str, Any]]]) -> UserError:
+    """The error with the file that the value comes from, which the command line is not."""
+    where = [place for place, values in given if error.key in values]
+    place = f"{where[-1]}: " if where and where[-1] != COMMAND_LINE else ""
+    return UserError(f"{place}{error}")
 
 
 def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from recbole_a2d.config import plain_settings
 from recbole_a2d.data.atomic import read_atomic
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.phases import ExperimentData, dataset_folder
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, WrongValue
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.finished_runs import cut_off, finished_record, note_data
 from recbole_a2d.lock import to_itself
@@ -150,6 +150,8 @@ def check_categories(config: Any, model: str, dataset: SessionDataset) -> None:
 def _built(chosen: Any, model: str, config: Any, dataset: SessionDataset) -> nn.Module:
     try:
         built: nn.Module = chosen(config, dataset)
+    except WrongValue as error:
+        raise config.told(error) from error
     except ValueError as error:
         # RecBole's models look at their settings themselves, and say so in this way.
         raise UserError(f"{model}: {error}; change the setting it names") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop_config(shop_data: Path, tmp_path: Path) -> Callable[..., Any]:
     """Settings of a short run on the small shop, everything written below ``tmp_path``."""
 
-    def make(model: str = "GRU4Rec", **changes: Any) -> Any:
+    def make(model: str = "GRU4Rec", files: Iterable[Path] = (), **changes: Any) -> Any:
         quick = {
             "data_path": str(shop_data),
             "results_dir": str(tmp_path / "results"),
@@ -52,6 +52,6 @@ def shop_config(shop_data: Path, tmp_path: Path) -> Callable[..., Any]:
             "train_batch_size": 64,
             "learning_rate": 0.02,
         }
-        return build_config(model, "shop", overrides=quick | changes)
+        return build_config(model, "shop", config_files=files, overrides=quick | changes)
 
     return make

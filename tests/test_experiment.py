@@ -282,6 +282,26 @@ def test_nan_names_the_batch(shop_config: Any) -> None:
         trainer.fit(loader(data.train_rows, config, train=True))
 
 
+@pytest.mark.parametrize(
+    ("model", "key", "value", "wanted"),
+    [
+        ("GCEGNN", "hops", 0, "a whole number of at least 1"),
+        ("MTD", "graph_task", "often", "one of: joint, alternate, none"),
+        ("MiaSRec", "entmax_alpha", 3, "a number above 1 and at most 2, -1 or learned"),
+    ],
+)
+def test_what_a_model_refuses_is_told_with_its_file(
+    model: str, key: str, value: Any, wanted: str, shop_config: Any, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"{key}: {value}\n")
+    config = shop_config(model, files=[settings])
+    data = ExperimentData(read_atomic(dataset_folder(config)), config).select
+    with pytest.raises(UserError) as told:
+        experiment.build_model(config, model, data)
+    assert str(told.value) == f"{settings}: {key} is {value!r}; it must be {wanted}"
+
+
 def test_learning_rate_follows_the_schedule(shop_config: Any) -> None:
     config = shop_config(epochs=4, lr_step=2, lr_decay=0.5, learning_rate=0.01)
     data = ExperimentData(read_atomic(dataset_folder(config)), config).select

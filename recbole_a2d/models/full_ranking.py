@@ -9,7 +9,7 @@ from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import WrongValue
 from recbole_a2d.layers.full_softmax import all_scores, full_softmax_loss
 from recbole_a2d.layers.item_embedding import ItemEmbedding
 from recbole_a2d.scoring import Scorer
@@ -86,11 +86,10 @@ def one_of(config: Any, key: str, allowed: tuple[Any, ...]) -> Any:
     """Value of a config key that must be one of a few.
 
     Raises:
-        UserError: where it is not.
+        WrongValue: where it is not.
     """
     if config[key] not in allowed:
-        choices = ", ".join(map(str, allowed))
-        raise UserError(f"{key}: {config[key]!r} is not one of {choices}")
+        raise WrongValue(key, config[key], f"one of: {', '.join(map(str, allowed))}")
     return config[key]
 
 
@@ -98,9 +97,9 @@ def whole_number(config: Any, key: str, low: int) -> int:
     """Value of a config key that must be a whole number of at least ``low``.
 
     Raises:
-        UserError: where it is not.
+        WrongValue: where it is not.
     """
     value = config[key]
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise UserError(f"{key}: {value!r} is not a whole number of at least {low}")
+        raise WrongValue(key, value, f"a whole number of at least {low}")
     return value

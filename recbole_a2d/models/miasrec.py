@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from recbole.data.interaction import Interaction
 from torch import Tensor, nn
 
-from recbole_a2d.errors import UserError
+from recbole_a2d.errors import UserError, WrongValue
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.frequency_embedding import FrequencyEmbedding
 from recbole_a2d.layers.highway import Highway
@@ -134,10 +134,9 @@ def _alpha(config: Any) -> float | None:
                 "set importance: weight"
             )
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"entmax_alpha: {value!r} is neither a number nor 'learned'")
-    if value != -1 and not 1 < value <= 2:
-        raise UserError(f"entmax_alpha: {value} is not above 1 and at most 2, nor -1, nor learned")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (value != -1 and not 1 < value <= 2):
+        raise WrongValue("entmax_alpha", value, "a number above 1 and at most 2, -1 or learned")
     return float(value)
 
 
