@@ -77,5 +77,5 @@ def test_tables_are_no_weights(build: Any) -> None:
 
 
 def test_bad_settings_are_named(build: Any) -> None:
-    with pytest.raises(UserError, match="hops: 0"):
+    with pytest.raises(UserError, match="hops is 0; it must be a whole number of at least 1"):
         build(hops=0)

@@ -67,5 +67,5 @@ def test_mixture_starts_with_single_items(build: Any) -> None:
 
 
 def test_bad_settings_are_named(build: Any) -> None:
-    with pytest.raises(UserError, match="order: 0"):
+    with pytest.raises(UserError, match="order is 0; it must be a whole number of at least 1"):
         build(order=0)
