@@ -26,7 +26,7 @@ from recbole_a2d.evaluation.metrics import metrics_from_ranks
 from recbole_a2d.evaluation.ranks import target_ranks
 from recbole_a2d.optimizer import adam, sparse_parameters
 from recbole_a2d.precision import autocast, choose_precision, precision_name, training_in
-from recbole_a2d.process import prepare_process
+from recbole_a2d.process import FreedMemory, prepare_process
 from recbole_a2d.records import source_commit
 from recbole_a2d.scoring import score_parts
 
@@ -85,6 +85,7 @@ class SessionTrainer(Trainer):
 
     def __init__(self, config: Any, model: nn.Module, folder: Path | None = None) -> None:
         prepare_process()
+        self.freed_memory = FreedMemory()
         # RecBole's own __init__ opens tensorboard, wandb and a fresh folder for pickles.
         self.config = config
         self.model = model
@@ -203,6 +204,7 @@ class SessionTrainer(Trainer):
             if not np.isfinite(step.loss):
                 raise Diverged(f"loss is {step.loss} in batch {number} of epoch {epoch_idx + 1}")
             total, rows = total + step.loss * step.rows, rows + step.rows
+            self.freed_memory.limit()
             if number == 0:
                 distributed.draw_apart()
             if number % 20 == 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recbole_a2d.process import keep_freed_memory, prepare_process
+from recbole_a2d.process import FreedMemory, keep_freed_memory, prepare_process
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
@@ -25,6 +25,24 @@ def test_arrays_made_again_and_again_cost_few_page_faults() -> None:
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     # Mapped anew each time, every page of every array would be a fault.
     assert faults < 0.5 * times * 4 * numbers / mmap.PAGESIZE
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_more_freed_memory_than_allowed_is_given_back() -> None:
+    memory, megabyte = FreedMemory(most=100 << 20), 1 << 18
+    assert not memory.limit()
+    # a small array after each large one keeps the freed ones from the heap's end
+    arrays = [torch.ones(size) for _ in range(100) for size in (2 * megabyte, 1000)]
+    del arrays[::2]
+    with_freed = _pages_in_memory()
+    assert memory.limit()
+    assert with_freed - _pages_in_memory() > 150 * (1 << 20) / mmap.PAGESIZE
+    assert not memory.limit()
+    assert all(bool((array == 1).all()) for array in arrays)
+
+
+def _pages_in_memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
 
 
 def tiny_product() -> torch.Tensor:
