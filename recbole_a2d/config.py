@@ -56,7 +56,7 @@ class SessionConfig(Config):
 
     def told(self, error: WrongValue) -> UserError:
         """The same error, with the file that the value comes from."""
-        return told_with_place(error, self.given)
+        return _with_place(error, self.given)
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
@@ -109,7 +109,7 @@ def build_config(
         if check_own is not None:
             check_own(settings)
     except WrongValue as error:
-        raise told_with_place(error, given) from error
+        raise _with_place(error, given) from error
     if size() > 1:
         # Each takes train_batch_size rows a step, so their number changes what is computed.
         settings[PROCESSES] = size()
@@ -118,7 +118,7 @@ def build_config(
     return config
 
 
-def told_with_place(error: WrongValue, given: Iterable[tuple[str, Mapping[str, Any]]]) -> UserError:
+def _with_place(error: WrongValue, given: Iterable[tuple[str, Mapping[str, Any]]]) -> UserError:
     """The error with the file that the value comes from, which the command line is not."""
     where = [place for place, values in given if error.key in values]
     place = f"{where[-1]}: " if where and where[-1] != COMMAND_LINE else ""

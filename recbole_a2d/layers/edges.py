@@ -42,11 +42,14 @@ class Edges:
         self._by_neighbor = by_neighbor
 
     @classmethod
-    def in_any_order(cls, center: Tensor, neighbor: Tensor, centers: int, neighbors: int) -> Edges:
-        """Edges of weight 1 that come as they like; ``[E]`` each, counts as above."""
+    def in_any_order(
+        cls, center: Tensor, neighbor: Tensor, weights: Tensor, centers: int, neighbors: int
+    ) -> Edges:
+        """Edges that come as they like, else as above; those of one center keep their order."""
         order = _order(center, centers)
-        center, neighbor = center.index_select(0, order), neighbor.index_select(0, order)
-        weights = torch.ones(len(center), device=center.device)
+        center, neighbor, weights = (
+            one.index_select(0, order) for one in (center, neighbor, weights)
+        )
         return cls(center, neighbor, weights, centers, neighbors)
 
     def __len__(self) -> int:

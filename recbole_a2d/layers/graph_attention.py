@@ -95,7 +95,6 @@ class GraphAttention(nn.Module):
 def with_self_loops(source: Tensor, target: Tensor, weights: Tensor, count: int) -> Edges:
     """Edges among ``count`` nodes, ``[E]`` each, with each node's own at weight 1 added."""
     itself = torch.arange(count, device=source.device)
-    order = torch.argsort(torch.cat([source, itself]), stable=True)
     every = (source, itself), (target, itself), (weights, weights.new_ones(count))
-    source, target, weights = (torch.cat(pair)[order] for pair in every)
-    return Edges(source, target, weights, count, count)
+    source, target, weights = (torch.cat(pair) for pair in every)
+    return Edges.in_any_order(source, target, weights, count, count)

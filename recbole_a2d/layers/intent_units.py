@@ -91,7 +91,8 @@ class EdgeAttention(nn.Module):
             sources ``[N, D]``, targets ``[M, D]``, steps ``[E]`` each -> ..., ``[M, D]``.
         """
         source, target = steps
-        edges = Edges.in_any_order(target, source, len(targets), len(sources))
+        weights = sources.new_ones(len(source))
+        edges = Edges.in_any_order(target, source, weights, len(targets), len(sources))
         sources, dropped = self.dropout(sources), self.dropout(targets)
         scores = take(self._scores(self.source_score, sources), edges.neighbor)
         scores = scores + take(self._scores(self.target_score, dropped), edges.center)

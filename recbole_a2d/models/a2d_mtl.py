@@ -21,11 +21,7 @@ from recbole_a2d.layers.answer_mixture import Mixed
 from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
-from recbole_a2d.layers.full_softmax import (
-    TargetMixture,
-    full_softmax_losses,
-    softmax_bce_loss,
-)
+from recbole_a2d.layers.full_softmax import TargetMixture, full_softmax_losses, softmax_bce_loss
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.log_partition import FixedScores
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask

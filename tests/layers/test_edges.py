@@ -82,10 +82,11 @@ def test_the_order_is_stable(in_16_bits: int, monkeypatch: pytest.MonkeyPatch) -
 @given(st.lists(PAIRS, min_size=1, max_size=30))
 def test_edges_may_come_in_any_order(pairs: list[tuple[int, int]]) -> None:
     center, neighbor = torch.tensor(pairs).unbind(1)
-    edges = Edges.in_any_order(center, neighbor, CENTERS, NEIGHBORS)
+    weights = torch.arange(len(pairs)).float()
+    edges = Edges.in_any_order(center, neighbor, weights, CENTERS, NEIGHBORS)
     found = list(zip(edges.center.tolist(), edges.neighbor.tolist(), strict=True))
     assert found == sorted(pairs, key=lambda pair: pair[0])
-    assert (edges.weights == 1).all()
+    assert [pairs[int(place)] for place in edges.weights] == found
 
 
 def test_a_known_order_is_taken() -> None:

@@ -31,7 +31,8 @@ def in_order(steps: list[tuple[int, int]]) -> tuple[Edges, list[int]]:
     """Edges, and which of the steps each of them is."""
     source, target = (torch.tensor(ends) for ends in zip(*steps, strict=True))
     order = target.argsort(stable=True)
-    return Edges.in_any_order(target, source, NODES, SOURCES), order.tolist()
+    edges = Edges.in_any_order(target, source, torch.ones(len(steps)), NODES, SOURCES)
+    return edges, order.tolist()
 
 
 def fast(bias: Tensor, one: Tensor, other: Tensor, *kinds: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ def test_no_edges(count: int) -> None:
     nothing = torch.zeros(0, dtype=torch.long)
     vectors, transform = torch.randn(SOURCES, SIZE), torch.randn(HEADS, SIZE, SIZE)
     vectors, transform = vectors.requires_grad_(), transform.requires_grad_()
-    edges = Edges.in_any_order(nothing, nothing, count, SOURCES)
+    edges = Edges.in_any_order(nothing, nothing, torch.ones(0), count, SOURCES)
     sender = Sender(transform, [Arrival(edges, vectors, torch.zeros(HEADS, 0))])
     bias = torch.randn(HEADS, SIZE)
     result = strongest_head([sender], bias, count)
