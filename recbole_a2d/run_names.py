@@ -25,6 +25,7 @@ BEFORE = {
     "mix_own_items": False,
     "mix_category": False,
     "mix_votes": False,
+    "softmax_over": "all",
     "memory": "none",
     "memory_learns": "always",
     "train_candidates": 0,

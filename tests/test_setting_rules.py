@@ -176,6 +176,8 @@ def test_a_grid_with_a_wrong_value_is_not_planned(capsys: pytest.CaptureFixture[
     ("overrides", "told"),
     [
         ({"memory_learns": "first_epoch"}, "memory_learns 'first_epoch' does nothing with memory"),
+        ({"softmax_over": "new", "mix_own_items": False}, "'new' does nothing with mix_own_items"),
+        ({"train_candidates": 9, "softmax_over": "new"}, "add --softmax_over=all"),
         ({"train_candidates": 9, "learner": "sgd"}, "add --learner=adam"),
         ({"train_candidates": 9, "trend_slices": 2}, "add --trend_slices=0"),
         ({"train_candidates": 9, "clip_grad_norm": {"max_norm": 5}}, "drop either"),

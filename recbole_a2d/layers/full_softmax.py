@@ -73,8 +73,13 @@ def full_softmax_losses(
     *,
     unit_items: bool = False,
     fixed: FixedScores | None = None,
+    left_out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """:func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
+
+    Args:
+        left_out: items that are no candidates of a row, 0 on empty places, ``[B, S]``; its target
+            is none of them.
 
     Returns:
         Scalar and ``[B]``, float32.
@@ -82,7 +87,15 @@ def full_softmax_losses(
     log_share, log_rest = (None, None) if mixture is None else mixture
     weights, features = (None, None) if fixed is None else fixed
     mean, losses = _FullSoftmax.apply(
-        session_vectors, item_table, targets, log_share, log_rest, unit_items, weights, features
+        session_vectors,
+        item_table,
+        targets,
+        log_share,
+        log_rest,
+        unit_items,
+        weights,
+        features,
+        left_out,
     )
     return mean, losses
 
@@ -100,6 +113,10 @@ class TargetMixture(NamedTuple):
     log_share: Tensor
     log_rest: Tensor
 
+    def of(self, rows: Tensor) -> TargetMixture:
+        """That of some rows."""
+        return TargetMixture(*(part[rows] for part in self))
+
 
 class _FullSoftmax(torch.autograd.Function):
     """Forward computes the gradients too; backward only scales them by the loss's own."""
@@ -116,6 +133,7 @@ class _FullSoftmax(torch.autograd.Function):
         unit_items: bool,
         feature_weights: Tensor | None,
         features: Tensor | None,
+        left_out: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         dtype = working_dtype(sessions)
         with torch.autocast(sessions.device.type, enabled=False):
@@ -125,7 +143,7 @@ class _FullSoftmax(torch.autograd.Function):
             fixed = None
             if feature_weights is not None and features is not None:
                 fixed = FixedScores(feature_weights.detach().float(), features[1:])
-            partition = LogPartition(vectors, candidates, fixed)
+            partition = LogPartition(vectors, candidates, fixed, left_out)
             target = _TargetScores(vectors, candidates, targets - 1, fixed)
             losses, kept, mixture_grads = partition.total - target.scores, None, (None, None)
             if log_share is not None and log_rest is not None:
@@ -148,7 +166,7 @@ class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         sessions, table, share, rest, of_weights = hand_out_gradients(ctx, grads[0])
-        return sessions, table, None, share, rest, None, of_weights, None
+        return sessions, table, None, share, rest, None, of_weights, None, None
 
 
 class _TargetScores:

@@ -47,7 +47,10 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
 ]
 
 
-BESIDE: dict[str, dict[str, Any]] = {"memory_learns": {"memory": "both"}}
+BESIDE: dict[str, dict[str, Any]] = {
+    "memory_learns": {"memory": "both"},
+    "softmax_over": {"mix_own_items": True},
+}
 """What a switch needs to have anything to do."""
 
 
@@ -257,6 +260,20 @@ def test_sampled_candidates_need_the_initial_table(build: Any) -> None:
         build(train_candidates=5, score_table="graph")
     with pytest.raises(UserError, match="does not work with categories 'merged'"):
         build(train_candidates=5, categories="merged")
+
+
+@pytest.mark.parametrize("softmax_over", SWITCHES["softmax_over"])
+def test_loss_is_that_of_the_probabilities_ranked(
+    softmax_over: str, build: Any, tiny_batch: Any, checks: Any
+) -> None:
+    """Of targets among the clicks and of others."""
+    plain = {"mix_category": False, "category_weight": 0, "trend_slices": 2}
+    model = build(softmax_over=softmax_over, **plain).eval()
+    batch = tiny_batch(checks.prefixes, [3, 10, 9, 8, 20])
+    with torch.no_grad():
+        scores = model.full_sort_predict(batch)[:, 1:]
+        expected = F.cross_entropy(scores, batch["item_id"] - 1)
+        torch.testing.assert_close(model.calculate_loss(batch), expected)
 
 
 @pytest.mark.parametrize("parts", [(), ("mix_own_items",), ("mix_own_items", "mix_votes")])

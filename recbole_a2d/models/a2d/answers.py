@@ -19,6 +19,7 @@ from recbole_a2d.layers.answer_mixture import (
 )
 from recbole_a2d.layers.full_softmax import TargetMixture
 from recbole_a2d.layers.log_partition import log_sums
+from recbole_a2d.layers.new_items_softmax import leave_out_
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 
@@ -28,6 +29,7 @@ class Answers(nn.Module):
     Args:
         mixture: learned weights of the parts.
         own_items: whether the session's own items are a part.
+        new_only: whether the softmax is over the items alone that the session has not met.
         popularity: best sellers of the predicted categories, or None.
         votes: votes of similar training sessions, or None.
         train_rows: training rows; sessions before their own alone vote for them.
@@ -37,13 +39,14 @@ class Answers(nn.Module):
         self,
         mixture: AnswerMixture,
         own_items: bool,
+        new_only: bool,
         popularity: CategoryPopularity | None,
         votes: SessionVotes | None,
         train_rows: PrefixRows,
     ) -> None:
         super().__init__()
         self.popularity, self.votes, self.mixture = popularity, votes, mixture
-        self.own_items = own_items
+        self.own_items, self.new_only = own_items, new_only
         self.train_rows = train_rows
 
     @property
@@ -96,6 +99,8 @@ class Answers(nn.Module):
         They are probabilities, or where the session's own items are the only other part
         logarithms of them plus a constant of each row, ``[B]``, which is the second result.
         """
+        if self.new_only:
+            leave_out_(scores, prefixes)
         if self.popularity is None and self.votes is None:
             constant = log_sums(scores) - mixed.log_shares[:, 0]
             odds = mixed.log_shares[:, 1] + constant

@@ -113,7 +113,8 @@ def answers(config: Any, dataset: SessionDataset) -> Answers | None:
         states=views,
         max_length=dataset.max_length,
     )
-    return Answers(mixture, own_items, popularity, votes, dataset.train_rows)
+    new_only = config["softmax_over"] == "new"
+    return Answers(mixture, own_items, new_only, popularity, votes, dataset.train_rows)
 
 
 def memory(config: Any, dataset: SessionDataset) -> Memory | None:

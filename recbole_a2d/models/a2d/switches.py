@@ -16,6 +16,7 @@ SWITCHES = {
     "attention_residual": ("paper", "input"),
     "attention_values": ("item", "item_category", "initial_item"),
     "readout": ("paper", "with_last"),
+    "softmax_over": ("all", "new"),
     "memory": ("none", "rules", "votes", "both"),
     "memory_learns": ("always", "first_epoch"),
     "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
@@ -30,6 +31,7 @@ IDLE = (
     ("attention_values", "item", ("item_category",), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category", "initial_item"), "intra", ("mean",)),
     ("memory_learns", "always", ("first_epoch",), "memory", ("none",)),
+    ("softmax_over", "all", ("new",), "mix_own_items", (False,)),
 )
 """A key, its plain word, words that change nothing where another key has one of some words."""
 
@@ -82,6 +84,7 @@ def _check_sampling(config: Any) -> None:
         "score_table": "initial",
         "loss": "ce",
         "category_scores": "none",
+        "softmax_over": "all",
         "memory": "none",
         "trend_slices": 0,
         "learner": "adam",
