@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from recbole_a2d.data.dataset import SessionDataset
 from recbole_a2d.data.graphs import own_transition_counts
 from recbole_a2d.layers.answer_mixture import Mixed
-from recbole_a2d.layers.attention_report import attention_report
 from recbole_a2d.layers.category_encoder import CategoryView, category_loss
 from recbole_a2d.layers.fast_dropout import FastDropout
 from recbole_a2d.layers.full_softmax import TargetMixture, full_softmax_losses, softmax_bce_loss
@@ -30,6 +29,7 @@ from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.models.a2d import parts
 from recbole_a2d.models.a2d.comparison import CategoryRows, Comparison
+from recbole_a2d.models.a2d.diagnosis import diagnose
 from recbole_a2d.models.a2d.ranking import BatchScorer, Encoded
 from recbole_a2d.models.a2d.switches import check_switches
 from recbole_a2d.models.full_ranking import ScoresAllItems
@@ -361,7 +361,7 @@ class A2DMTL(ScoresAllItems):
 
     def scorer(self, interaction: Interaction) -> Scorer:
         """What makes those scores for some of the batch's rows."""
-        categories, table, score_table = self._tables()
+        categories, table, score_table = self.tables()
         encoded = self.encode(interaction, categories, ItemVectors(table))
         answers = self.answers
         return BatchScorer(
@@ -375,7 +375,7 @@ class A2DMTL(ScoresAllItems):
             self._log_categories(encoded) if answers and answers.needs_categories else None,
         )
 
-    def _tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
+    def tables(self) -> tuple[Tensor | None, Tensor, Tensor]:
         """Category, item and score table; kept while ranking, dropped by on_epoch_start."""
         if self._ranking_tables is not None and not self.training:
             return self._ranking_tables
@@ -393,19 +393,9 @@ class A2DMTL(ScoresAllItems):
         super().train(mode)
         return self
 
-    @torch.no_grad()
     def diagnostics(self, interaction: Interaction) -> dict[str, float]:
-        """How the attentions behave on a batch, and what was learned of trends.
-
-        Returns:
-            Entropies, clicks switched off, alpha_ent; ``trend_1``, ``trend_2``, ...: weights of
-            the slices, the youngest first.
-        """
-        categories, table, _ = self._tables()
-        encoded = self.encode(interaction, categories, ItemVectors(table), inspect=True)
-        report = {} if encoded.read is None else attention_report(encoded.read, encoded.mask)
-        weights = [] if self.trends is None else self.trends.weight.tolist()
-        return report | {f"trend_{age}": round(one, 6) for age, one in enumerate(weights, 1)}
+        """What :func:`~recbole_a2d.models.a2d.diagnosis.diagnose` finds on a batch."""
+        return diagnose(self, interaction)
 
 
 def _forget_ranking_tables(model: nn.Module, _: Any) -> None:

@@ -204,8 +204,28 @@ def test_fast_path_gradients_stay_near_float32(build: Any, tiny_batch: Any, chec
 
 def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> None:
     report = build().eval().diagnostics(tiny_batch(checks.prefixes))
-    assert set(report) == {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
+    of_attention = {"click_entropy", "context_entropy", "clicks_switched_off", "alpha_ent"}
+    assert set(report) == of_attention | {"returns", "expected_returns"}
     assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2
+
+
+@pytest.mark.parametrize("memory", ["none", "rules"])
+@pytest.mark.parametrize("mix_votes", [False, True])
+def test_expected_returns_are_probabilities_of_own_items(
+    memory: str, mix_votes: bool, build: Any, tiny_batch: Any, checks: Any
+) -> None:
+    model = build(memory=memory, mix_votes=mix_votes, mix_category=False).eval()
+    batch = tiny_batch(checks.prefixes, [3, 10, 9, 8, 20])
+    report = model.diagnostics(batch)
+    with torch.no_grad():
+        scores = model.full_sort_predict(batch)[:, 1:]
+    shares = scores.softmax(1) if memory != "none" or not mix_votes else scores
+    expected = sum(
+        sum(float(shares[row, item - 1]) for item in set(prefix))
+        for row, prefix in enumerate(checks.prefixes)
+    )
+    assert report["expected_returns"] == pytest.approx(expected / 5, abs=1e-4)
+    assert report["returns"] == pytest.approx(3 / 5)
 
 
 def test_trends_raise_the_scores_of_later_sessions(build: Any, checks: Any) -> None:
@@ -289,7 +309,7 @@ def test_memory_is_added_to_the_model_s_own_probabilities(
         alone = model.full_sort_predict(batch)[:, 1:]
         alone = alone.log() if "mix_votes" in parts else alone
         model.memory = memory
-        categories, table, _ = model._tables()
+        categories, table, _ = model.tables()
         log_shares = model.encode(batch, categories, ItemVectors(table)).memory
         scores = F.pad(alone.log_softmax(1), (1, 0), value=-torch.inf)
         of_batch = (batch["item_id_list"], batch["item_length"])

@@ -54,6 +54,11 @@ class Answers(nn.Module):
         """Whether the predicted categories of Eq. 23 enter."""
         return self.popularity is not None
 
+    @property
+    def gives_logarithms(self) -> bool:
+        """Whether :meth:`mix` gives logarithms; probabilities otherwise."""
+        return self.popularity is None and self.votes is None
+
     def of_targets(
         self,
         mixed: Mixed,
@@ -101,7 +106,7 @@ class Answers(nn.Module):
         """
         if self.new_only:
             leave_out_(scores, prefixes)
-        if self.popularity is None and self.votes is None:
+        if self.gives_logarithms:
             constant = log_sums(scores) - mixed.log_shares[:, 0]
             odds = mixed.log_shares[:, 1] + constant
             return point_scores(scores, mixed.pointer, odds, prefixes, mask), constant
