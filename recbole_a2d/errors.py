@@ -1,5 +1,9 @@
 """The one exception that means: the input is at fault, not the program."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Bad input, described in one line: what is wrong, where, what to do.
@@ -19,6 +23,11 @@ class WrongValue(UserError):
     def __init__(self, key: str, value: object, wanted: str) -> None:
         super().__init__(f"{key} is {value!r}; it must be {wanted}")
         self.key = key
+
+    @classmethod
+    def none_of(cls, key: str, value: object, words: Iterable[object]) -> WrongValue:
+        """That of a setting which takes one of a few words, and has another."""
+        return cls(key, value, f"one of: {', '.join(map(str, words))}")
 
 
 class Diverged(UserError):

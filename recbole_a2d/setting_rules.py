@@ -129,7 +129,7 @@ def check_settings(
             raise WrongValue(key, settings[key], f"{defaults[key]}; nothing else is supported")
     for key, words in WORDS.items():
         if settings[key] not in words:
-            raise WrongValue(key, settings[key], f"one of: {', '.join(words)}")
+            raise WrongValue.none_of(key, settings[key], words)
     _check_clipping(settings.get("clip_grad_norm"))
     _check_gpus(settings)
     _check_metrics(settings["topk"], str(settings["valid_metric"]), settings["metrics"])
@@ -182,4 +182,4 @@ def _check_metrics(cutoffs: list[Any], valid_metric: str, names: Iterable[str]) 
         raise WrongValue("topk", cutoffs, told)
     known = [f"{name}@{cutoff}" for name in names for cutoff in cutoffs]
     if valid_metric.lower() not in [name.lower() for name in known]:
-        raise WrongValue("valid_metric", valid_metric, f"one of: {', '.join(known)}")
+        raise WrongValue.none_of("valid_metric", valid_metric, known)

@@ -89,7 +89,7 @@ def one_of(config: Any, key: str, allowed: tuple[Any, ...]) -> Any:
         WrongValue: where it is not.
     """
     if config[key] not in allowed:
-        raise WrongValue(key, config[key], f"one of: {', '.join(map(str, allowed))}")
+        raise WrongValue.none_of(key, config[key], allowed)
     return config[key]
 
 

@@ -44,7 +44,7 @@ def check_switches(config: Any) -> None:
     """
     for key, words in SWITCHES.items():
         if config[key] not in words:
-            raise WrongValue(key, config[key], f"one of: {', '.join(words)}")
+            raise WrongValue.none_of(key, config[key], words)
     off = {"mix_own_items": "false", "mix_category": "false", "mix_votes": "false"}
     mixed = [f"--{key}={word}" for key, word in off.items() if config[key]]
     mixed += ["--memory=none"] if config["memory"] != "none" else []
