@@ -112,7 +112,7 @@ DATASETS = {"Diginetica": "diginetica", "Tmall": "tmall", "Yoochoose 1/64": "yoo
 WITH_OPTIONS = (
     "A2D-MTL with memory and categories scored",
     "A2D-MTL with memory and categories scored memory_learns=first_epoch",
-    "A2D-MTL with memory and last click",
+    "A2D-MTL with memory softmax_over=new",
 )
 README_ROWS = {
     "A2D-MTL here": ["A2D-MTL"] * 3,
