@@ -4,8 +4,8 @@ A mean of the clicks is nearest to the clicks themselves, so a softmax over all 
 what it is the pointer's business to know. And what it spends there is not what it seems: on a
 training row whose target is new, the softmax has learned the target by heart and leaves the
 session's own items little; on an unknown row it leaves them much, on top of the pointer's share.
-Returns are then expected far too often. Without own items in the softmax, what is learned of that
-share is all there is.
+Returns are then expected too often. Without own items in the softmax, what is learned of that share
+is all there is.
 """
 
 from __future__ import annotations

@@ -21,10 +21,12 @@ def own_mass(log_probabilities: Tensor, prefixes: Tensor) -> Tensor:
 
 def return_report(masses: Iterable[Tensor], prefixes: Tensor, targets: Tensor) -> dict[str, float]:
     """``returns``: share of the rows whose target stands in the prefix; ``expected_returns``: what
-    the model took it for.
+    the model took it for. Nothing where there are no rows.
 
     Shapes: masses of :func:`own_mass`, all rows in turn; prefixes ``[B, T]``, targets ``[B]``.
     """
+    if len(targets) == 0:
+        return {}
     returned = (prefixes == targets.unsqueeze(1)).any(1) & (targets > 0)
     expected = torch.cat(list(masses)).mean()
     return {

@@ -23,3 +23,7 @@ def test_report() -> None:
     masses = [torch.tensor([0.5, 0.25]), torch.tensor([0.0])]
     report = return_report(masses, PREFIXES, torch.tensor([1, 3, 0]))
     assert report == {"returns": pytest.approx(1 / 3, abs=1e-6), "expected_returns": 0.25}
+
+
+def test_no_rows_tell_nothing() -> None:
+    assert return_report([], PREFIXES[:0], torch.zeros(0, dtype=torch.long)) == {}

@@ -209,6 +209,11 @@ def test_diagnostics_are_shares(build: Any, tiny_batch: Any, checks: Any) -> Non
     assert 0 <= report["click_entropy"] <= 1.0001 and 1.01 <= report["alpha_ent"] <= 2
 
 
+def test_no_rows_have_no_diagnostics(build: Any, tiny_batch: Any, checks: Any) -> None:
+    batch = tiny_batch(checks.prefixes)
+    assert build().eval().diagnostics(batch[batch["item_length"] > 99]) == {}
+
+
 @pytest.mark.parametrize("memory", ["none", "rules"])
 @pytest.mark.parametrize("mix_votes", [False, True])
 def test_expected_returns_are_probabilities_of_own_items(
