@@ -78,8 +78,8 @@ def full_softmax_losses(
     """:func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
 
     Args:
-        left_out: items that are no candidates of a row, 0 on empty places, ``[B, S]``; its target
-            is none of them.
+        left_out: items that are no candidates of a row, 0 on empty places, ``[B, S]``; where its
+            target is one of them, the softmax's share must be 0.
 
     Returns:
         Scalar and ``[B]``, float32.
@@ -112,10 +112,6 @@ class TargetMixture(NamedTuple):
 
     log_share: Tensor
     log_rest: Tensor
-
-    def of(self, rows: Tensor) -> TargetMixture:
-        """That of some rows."""
-        return TargetMixture(*(part[rows] for part in self))
 
 
 class _FullSoftmax(torch.autograd.Function):

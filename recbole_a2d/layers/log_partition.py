@@ -61,10 +61,6 @@ class FixedScores(NamedTuple):
     weights: Tensor
     features: Tensor
 
-    def of(self, rows: Tensor) -> FixedScores:
-        """Those of some sessions."""
-        return FixedScores(self.weights[rows], self.features)
-
 
 class LogPartition:
     """log sum exp of the scores of some sessions over all candidates, and its gradients.

@@ -31,7 +31,8 @@ def new_items_losses(
 
     .. math:: p(y) = e^{share}\, [y \notin own]\, softmax_{\notin own}(y) + e^{rest}
 
-    A row whose target is one of them needs no score of any item, and is spared them.
+    All rows go through the softmax, also those whose target is one of them and that take nothing
+    from it: a batch of ever another size costs more than it spares.
 
     Args:
         session_vectors, item_table, targets, mixture, unit_items, fixed: as for
@@ -41,24 +42,17 @@ def new_items_losses(
     Returns:
         Scalar, and the cross-entropy of each row, ``[B]``, which has no gradient; float32.
     """
-    losses = -mixture.log_rest.float()
-    is_new = (own != targets.unsqueeze(1)).all(1)
-    rows = is_new.nonzero().squeeze(1)
-    total = losses[~is_new].sum()
-    losses = losses.detach()
-    if len(rows) > 0:
-        mean, of_rows = full_softmax_losses(
-            session_vectors[rows],
-            item_table,
-            targets[rows],
-            mixture.of(rows),
-            unit_items=unit_items,
-            fixed=None if fixed is None else fixed.of(rows),
-            left_out=own[rows],
-        )
-        total = total + mean * len(rows)
-        losses = losses.index_copy(0, rows, of_rows)
-    return total / len(targets), losses
+    is_own = (own == targets.unsqueeze(1)).any(1)
+    of_softmax = mixture.log_share.masked_fill(is_own, -torch.inf)
+    return full_softmax_losses(
+        session_vectors,
+        item_table,
+        targets,
+        TargetMixture(of_softmax, mixture.log_rest),
+        unit_items=unit_items,
+        fixed=fixed,
+        left_out=_without_whole_catalogues(own, len(item_table)),
+    )
 
 
 def leave_out_(scores: Tensor, own: Tensor) -> Tensor:
@@ -68,7 +62,12 @@ def leave_out_(scores: Tensor, own: Tensor) -> Tensor:
 
     Shapes: scores ``[B, N + 1]`` (column 0 is not read), own ``[B, T]`` (0 on empty places).
     """
-    if own.shape[1] >= scores.shape[1] - 1:
-        met = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, own, True)
-        own = own.masked_fill(met[:, 1:].all(1, keepdim=True), 0)
-    return scores.scatter_(1, own, -torch.inf)
+    return scores.scatter_(1, _without_whole_catalogues(own, scores.shape[1]), -torch.inf)
+
+
+def _without_whole_catalogues(own: Tensor, size: int) -> Tensor:
+    """The same with empty places in rows that hold all of the items 1 to size - 1."""
+    if own.shape[1] < size - 1:
+        return own
+    met = torch.zeros(len(own), size, dtype=torch.bool, device=own.device).scatter_(1, own, True)
+    return own.masked_fill(met[:, 1:].all(1, keepdim=True), 0)

@@ -72,6 +72,19 @@ def test_loss_and_gradients(targets: Tensor, unit_items: bool, with_fixed: bool)
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_a_row_that_holds_all_items_spoils_no_gradient() -> None:
+    torch.manual_seed(0)
+    leaves = [torch.randn(2, 5), torch.randn(4, 5), torch.randn(2), torch.randn(2)]
+    vectors, table, share, rest = (leaf.requires_grad_() for leaf in leaves)
+    own = torch.tensor([[1, 2, 3], [1, 0, 0]])
+    mean, _ = new_items_losses(
+        vectors, table, torch.tensor([3, 2]), TargetMixture(share, rest), own=own
+    )
+    mean.backward()
+    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves if leaf.grad is not None)
+    assert vectors.grad is not None and (vectors.grad[0] == 0).all() and vectors.grad[1].any()
+
+
 def test_own_items_are_left_out_unless_they_are_all_there_are() -> None:
     own = torch.tensor([[1, 2, 2], [1, 2, 3], [0, 0, 0]])
     scores = leave_out_(torch.zeros(3, 4), own)
