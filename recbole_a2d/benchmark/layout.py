@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from recbole_a2d.benchmark.comparison import BETTER
+
 NOTHING = "\u2013"
 """An en dash: there is no figure, and none is missing."""
 
@@ -120,7 +122,8 @@ def _html_value(value: Value, link: Link, edge: bool) -> str:
     text = html.escape(value.text)
     if value.run:
         text = f"<a href='{html.escape(link(value.run))}'>{text}</a>"
-    mark = f"<span class='mark'>{html.escape(value.mark)}</span>" if value.mark else ""
+    better = "better" * (value.mark == BETTER)
+    mark = f"<span{_classes('mark', better)}>{html.escape(value.mark)}</span>" if value.mark else ""
     names = _classes("strong" * value.strong, "muted" * value.muted, "edge" * edge)
     return f"<td{names}>{text}{mark}</td>"
 

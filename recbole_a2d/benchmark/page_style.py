@@ -1,7 +1,7 @@
 """Style sheet and script of the report page."""
 
 STYLE = """
-:root{--ink:#2b2b2b;--faint:#75797e;--line:#e3e3e0;--accent:#b5452c;--link:#2f6690}
+:root{--ink:#2b2b2b;--faint:#75797e;--line:#e3e3e0;--accent:#b5452c;--better:#3c7a4f;--link:#2f6690}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth}
 body{margin:0;color:var(--ink);background:#fff;
@@ -25,17 +25,19 @@ a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 .caption{font-weight:600;margin:1.4em 0 .3em}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;margin:.4em 0}
-th,td{padding:4px 5px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th,td{padding:4px 4px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--faint);border-bottom:1px solid var(--ink);vertical-align:bottom}
 th.span{text-align:center;color:var(--ink);border-bottom:0;padding-bottom:0}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}
+td:first-child{white-space:normal;min-width:170px;max-width:240px;line-height:1.35}
 td a{color:inherit}
 td:first-child a{color:var(--link)}
-tbody tr:hover{background:#faf7f3}
+tbody tr:hover,tbody tr:hover td:first-child{background:#faf7f3}
 .edge{padding-left:14px}
 .strong{font-weight:700}
 .muted{color:#96999d}
 .mark{display:inline-block;width:1em;margin-left:.15em;font-size:10px;color:var(--accent)}
+.better{color:var(--better)}
 figure{margin:1.8em 0 2.2em}
 figcaption{max-width:62em;margin-bottom:.2em}
 details summary{cursor:pointer;color:var(--faint);font-size:13px}
@@ -43,7 +45,7 @@ details summary{cursor:pointer;color:var(--faint);font-size:13px}
 .record summary{color:var(--ink);font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px}
 .record:target{background:#fbf3ea}
 .facts td{text-align:left;white-space:normal;vertical-align:top}
-.facts td:first-child{white-space:nowrap;color:var(--faint)}
+.facts td:first-child{white-space:nowrap;max-width:none;color:var(--faint)}
 @media (max-width:980px){nav{position:static;width:auto;border:0}main{margin:0;padding:16px}}
 @media print{nav{display:none}main{margin:0;padding:0}figure,tr{break-inside:avoid}}
 """

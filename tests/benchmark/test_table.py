@@ -249,3 +249,9 @@ def test_markdown_and_html_of_a_table() -> None:
     assert "| a\\|b | **[1](records/r.json)** ▲ | <2> |" in markdown
     html = to_html(table, lambda run: f"#{run}")
     assert "<a href='#r'>1</a>" in html and "&lt;2&gt;" in html and "class='strong edge'" in html
+
+
+def test_what_is_better_has_a_colour_of_its_own() -> None:
+    table = Table("", ["m", "x", "y"], [[Value("a"), Value("1", mark="▲"), Value("2", mark="▼")]])
+    html = to_html(table, lambda run: f"#{run}")
+    assert "<span class='mark better'>▲</span>" in html and "<span class='mark'>▼</span>" in html
