@@ -33,7 +33,7 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.recommend import Recommender
 from recbole_a2d.recommend_input import read_sessions
 from recbole_a2d.saved_run import write_saved_run
-from recbole_a2d.trainer import Progress
+from recbole_a2d.training_progress import Progress
 
 SINGLE_LIMIT_MS = 10.0
 BATCH_LIMIT = 1.3

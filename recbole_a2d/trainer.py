@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -29,42 +29,9 @@ from recbole_a2d.precision import autocast, choose_precision, precision_name, tr
 from recbole_a2d.process import FreedMemory, prepare_process
 from recbole_a2d.records import source_commit
 from recbole_a2d.scoring import score_parts
+from recbole_a2d.training_progress import EarlyStopping, EpochResult, Progress
 
 IntArray = NDArray[np.int64]
-
-
-@dataclass
-class EpochResult:
-    """What one epoch left behind: its loss, its time and, if there was one, its validation.
-
-    A run that is cut off may go on with another commit or on another processor: each epoch says
-    what made it. Epochs of older checkpoints do not know.
-    """
-
-    epoch: int
-    loss: float
-    seconds: float
-    learning_rate: float
-    valid: dict[str, float] = field(default_factory=dict)
-    commit: str = ""
-    precision: str = ""
-
-
-@dataclass
-class Progress:
-    """Where a training stands; all that a resumed run needs beside the tensors."""
-
-    next_epoch: int = 0
-    best_epoch: int = -1
-    best_score: float = -1.0
-    finished: bool = False
-    history: list[EpochResult] = field(default_factory=list)
-
-    @classmethod
-    def from_json(cls, facts: dict[str, Any]) -> Progress:
-        """Inverse of ``dataclasses.asdict``."""
-        history = [EpochResult(**epoch) for epoch in facts["history"]]
-        return cls(**(facts | {"history": history}))
 
 
 class SessionTrainer(Trainer):
@@ -95,10 +62,10 @@ class SessionTrainer(Trainer):
         self.learning_rate = float(config["learning_rate"])
         self.weight_decay = float(config["weight_decay"])
         self.epochs = config["epochs"]
-        self.stopping_step = config["stopping_step"]
-        self.stopping_min_steps = int(config["stopping_min_steps"] or 0)
         self.clip_grad_norm = config["clip_grad_norm"]
         self.valid_metric = config["valid_metric"].lower()
+        least_steps = int(config["stopping_min_steps"] or 0)
+        self.stopping = EarlyStopping(self.valid_metric, config["stopping_step"], least_steps)
         self.show_progress = bool(config["show_progress"])
         self.dtype = choose_precision(config["precision"], self.device)
         self.folder = folder
@@ -147,14 +114,21 @@ class SessionTrainer(Trainer):
         distributed.copy_from_first(self.model)
         while self._goes_on:
             result = self._run_epoch(train_data, valid_data)
-            better = self._note(result, valid_data is not None, len(train_data))
+            best = self._enter(result, valid_data is not None, len(train_data))
             if saved:
-                self._save(better)
+                self._save(best or valid_data is None)
             if verbose:
-                self.logger.info(describe(result, better and valid_data is not None))
+                self.logger.info(result.describe(best))
             if callback_fn is not None:
                 callback_fn(result)
-        return self.progress.best_score, self._best_metrics()
+        return self.progress.best_score, self.progress.best_metrics
+
+    def _enter(self, result: EpochResult, validated: bool, steps: int) -> bool:
+        """Note an epoch of so many steps; True where validation found it the best so far."""
+        if validated:
+            return self.progress.judge(result, self.stopping, steps)
+        self.progress.add(result)
+        return False
 
     @property
     def _goes_on(self) -> bool:
@@ -251,29 +225,6 @@ class SessionTrainer(Trainer):
         if hasattr(self.model, hook):
             getattr(self.model, hook)(epoch)
 
-    def _note(self, result: EpochResult, validated: bool, steps: int) -> bool:
-        """Enter the result of an epoch of so many steps; True where its model is to be kept."""
-        progress = self.progress
-        progress.history.append(result)
-        progress.next_epoch = result.epoch + 1
-        if not validated:
-            progress.best_epoch = result.epoch
-            return True
-        score = result.valid[self.valid_metric]
-        better = score > progress.best_score
-        if better:
-            progress.best_score, progress.best_epoch = score, result.epoch
-        patient = result.epoch - progress.best_epoch < self.stopping_step
-        # An epoch of a small data set is a few steps, too few to judge a model by.
-        early = progress.next_epoch * steps < self.stopping_min_steps
-        progress.finished = not (patient or early)
-        return better
-
-    def _best_metrics(self) -> dict[str, float]:
-        if self.progress.best_epoch < 0:
-            return {}
-        return self.progress.history[self.progress.best_epoch].valid
-
     # ------------------------------------------------------------------ ranking
 
     @torch.no_grad()
@@ -318,16 +269,16 @@ class SessionTrainer(Trainer):
 
     # ------------------------------------------------------------------ checkpoints
 
-    def _save(self, better: bool) -> None:
+    def _save(self, best: bool) -> None:
         if distributed.is_first():
-            self._write(better)
+            self._write(best)
         distributed.wait_for_all()
 
-    def _write(self, better: bool) -> None:
+    def _write(self, best: bool) -> None:
         assert self.folder is not None
         facts = asdict(self.progress)
         weights = self.model.state_dict()
-        if better:
+        if best:
             save_checkpoint(self.folder / "best.pt", {"model": weights}, facts)
         state = {"model": weights, "optimizer": self.optimizer.state_dict()}
         save_checkpoint(self.folder / "last.pt", state, facts)
@@ -362,16 +313,6 @@ class SessionTrainer(Trainer):
     def _bar(self, data: PrefixLoader, label: str) -> Any:
         shown = self.show_progress and sys.stderr.isatty() and distributed.is_first()
         return tqdm(data, desc=label, leave=False, dynamic_ncols=True, disable=not shown)
-
-
-def describe(result: EpochResult, best: bool) -> str:
-    """One line on an epoch for the log."""
-    text = f"epoch {result.epoch + 1:>2}  loss {result.loss:.4f}"
-    if result.valid:
-        hit, reciprocal = result.valid.get("hit@20"), result.valid.get("mrr@20")
-        if hit is not None and reciprocal is not None:
-            text += f"  valid hit@20 {100 * hit:.2f}  mrr@20 {100 * reciprocal:.2f}"
-    return text + f"  {result.seconds:.1f}s" + ("  *" if best else "")
 
 
 def loader(rows: PrefixRows, config: Any, *, train: bool) -> PrefixLoader:

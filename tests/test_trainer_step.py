@@ -13,7 +13,8 @@ from torch import nn
 from recbole_a2d.config import build_config
 from recbole_a2d.data.rows import PrefixLoader, PrefixRows
 from recbole_a2d.data.sessions import Sessions
-from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
+from recbole_a2d.trainer import SessionTrainer, loader
+from recbole_a2d.training_progress import EpochResult
 
 
 class Watcher(nn.Module):
@@ -59,8 +60,8 @@ def test_training_ends_two_epochs_after_the_best(
     for epoch, score in enumerate(scores):
         assert not trainer.progress.finished
         result = EpochResult(epoch, 0.0, 0.0, 0.0, {trainer.valid_metric: score})
-        kept = trainer._note(result, validated=True, steps=10)
-        assert kept == (trainer.progress.best_epoch == epoch)
+        better = trainer.progress.judge(result, trainer.stopping, steps=10)
+        assert better == (trainer.progress.best_epoch == epoch)
     assert (trainer.progress.best_epoch, trainer.progress.finished) == (best, ended)
 
 

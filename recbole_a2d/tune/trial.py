@@ -21,7 +21,8 @@ from recbole_a2d.experiment import build_model
 from recbole_a2d.record_check import check_fields
 from recbole_a2d.registry import model_class
 from recbole_a2d.safe_write import replaced_file
-from recbole_a2d.trainer import EpochResult, SessionTrainer, loader
+from recbole_a2d.trainer import SessionTrainer, loader
+from recbole_a2d.training_progress import EpochResult
 from recbole_a2d.tune.space import Settings
 
 OnEpoch = Callable[[int, dict[str, float]], None]
