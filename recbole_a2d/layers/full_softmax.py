@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from recbole_a2d.layers.candidates import Candidates, unit_candidates
+from recbole_a2d.layers.left_out import is_among, without_whole_catalogues
 from recbole_a2d.layers.log_partition import FixedScores, LogPartition
 from recbole_a2d.layers.made_gradients import hand_out_gradients, keep_gradients
 from recbole_a2d.precision import large_products
@@ -75,17 +76,26 @@ def full_softmax_losses(
     fixed: FixedScores | None = None,
     left_out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """:func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
+    r""":func:`full_softmax_loss`, and the cross-entropy of each row, which has no gradient.
+
+    With ``left_out`` the target has :math:`e^{share}\, [y \notin out]\, softmax_{\notin out}(y) +
+    e^{rest}`. Rows whose target is left out go through the softmax all the same: a batch of ever
+    another size costs more than it spares.
 
     Args:
-        left_out: items that are no candidates of a row, 0 on empty places, ``[B, S]``; where its
-            target is one of them, the softmax's share must be 0.
+        left_out: items that are no candidates of a row, 0 on empty places, ``[B, S]``; with a
+            mixture alone, for nothing else gives a target among them anything.
 
     Returns:
         Scalar and ``[B]``, float32.
     """
     log_share, log_rest = (None, None) if mixture is None else mixture
     weights, features = (None, None) if fixed is None else fixed
+    if left_out is not None:
+        if log_share is None:
+            raise ValueError("left_out needs a mixture: it takes the softmax from some targets")
+        log_share = log_share.masked_fill(is_among(targets, left_out), -torch.inf)
+        left_out = without_whole_catalogues(left_out, len(item_table))
     mean, losses = _FullSoftmax.apply(
         session_vectors,
         item_table,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recbole_a2d.layers.candidates import Candidates
 from recbole_a2d.layers.full_softmax import all_scores, working_dtype
+from recbole_a2d.layers.left_out import is_among
 from recbole_a2d.layers.log_partition import LogPartition
 from recbole_a2d.layers.segments import take
 from recbole_a2d.precision import large_products
@@ -68,7 +69,7 @@ def target_log_probability(
             return score - logsumexp_of_others(vectors, table, nodes[:, :0])
         own = torch.bmm(own_vectors, vectors.float().unsqueeze(2)).squeeze(2)
     total = own.masked_fill(nodes == 0, _LOWEST).logsumexp(1)
-    is_own = (nodes == targets.unsqueeze(1)).any(1)
+    is_own = is_among(targets, nodes)
     # a row whose target is one of its own items needs no sum over all the others
     rows = (~is_own).nonzero().squeeze(1)
     if len(rows) > 0:

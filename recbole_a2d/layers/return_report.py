@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from recbole_a2d.layers.left_out import is_among
+
 
 def own_mass(log_probabilities: Tensor, prefixes: Tensor) -> Tensor:
     """Probability of the session's own items together, ``[B]``.
@@ -27,7 +29,7 @@ def return_report(masses: Iterable[Tensor], prefixes: Tensor, targets: Tensor) -
     """
     if len(targets) == 0:
         return {}
-    returned = (prefixes == targets.unsqueeze(1)).any(1) & (targets > 0)
+    returned = is_among(targets, prefixes) & (targets > 0)
     expected = torch.cat(list(masses)).mean()
     return {
         "returns": round(float(returned.float().mean()), 6),

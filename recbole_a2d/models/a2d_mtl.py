@@ -24,7 +24,6 @@ from recbole_a2d.layers.full_softmax import TargetMixture, full_softmax_losses, 
 from recbole_a2d.layers.item_vectors import ItemVectors
 from recbole_a2d.layers.log_partition import FixedScores
 from recbole_a2d.layers.masking import last_click, masked_mean, prefix_mask
-from recbole_a2d.layers.new_items_softmax import new_items_losses
 from recbole_a2d.layers.sampled_softmax import sampled_softmax_loss
 from recbole_a2d.layers.session_bank import BatchBank, TrainingSessionBank
 from recbole_a2d.models.a2d import parts
@@ -315,12 +314,16 @@ class A2DMTL(ScoresAllItems):
             drawn = self.sampler.draw()
             return sampled_softmax_loss(session, items, targets, drawn, mixture, unit_items=unit)
         table = (self._candidates if unit else self._compared)(categories, items.table)
-        more: dict[str, Any] = {"unit_items": unit, "fixed": encoded.trends}
-        if mixture is not None and self.switches["softmax_over"] == "new":
-            more["own"] = interaction[self.ITEM_SEQ]
-            loss, losses = new_items_losses(session, table, targets, mixture, **more)
-        else:
-            loss, losses = full_softmax_losses(session, table, targets, mixture, **more)
+        new_only = self.answers is not None and self.answers.new_only
+        loss, losses = full_softmax_losses(
+            session,
+            table,
+            targets,
+            mixture,
+            unit_items=unit,
+            fixed=encoded.trends,
+            left_out=interaction[self.ITEM_SEQ] if new_only else None,
+        )
         return loss + self._memory_loss(interaction, encoded, losses)
 
     def _memory_loss(

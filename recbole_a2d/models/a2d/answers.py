@@ -18,8 +18,8 @@ from recbole_a2d.layers.answer_mixture import (
     target_mixture,
 )
 from recbole_a2d.layers.full_softmax import TargetMixture
+from recbole_a2d.layers.left_out import leave_out_
 from recbole_a2d.layers.log_partition import log_sums
-from recbole_a2d.layers.new_items_softmax import leave_out_
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recbole_a2d.layers.full_softmax import TargetMixture
+from recbole_a2d.layers.full_softmax import TargetMixture, full_softmax_losses
+from recbole_a2d.layers.left_out import leave_out_
 from recbole_a2d.layers.log_partition import FixedScores
-from recbole_a2d.layers.new_items_softmax import leave_out_, new_items_losses
 
 OWN = torch.tensor([[3, 1, 3, 0], [2, 0, 0, 0], [1, 2, 4, 4], [0, 0, 0, 0]])
 RETURNS = torch.tensor([3, 2, 4, 1])
@@ -54,8 +54,8 @@ def test_loss_and_gradients(targets: Tensor, unit_items: bool, with_fixed: bool)
     features = torch.randn(7, 2)
     fixed = FixedScores(weights, features) if with_fixed else None
     mixture = TargetMixture(share, rest)
-    mean, losses = new_items_losses(
-        vectors, table, targets, mixture, own=OWN, unit_items=unit_items, fixed=fixed
+    mean, losses = full_softmax_losses(
+        vectors, table, targets, mixture, left_out=OWN, unit_items=unit_items, fixed=fixed
     )
     candidates = F.normalize(table, dim=1) if unit_items else table
     added = weights @ features.T if with_fixed else torch.zeros(4, 7)
@@ -77,8 +77,8 @@ def test_a_row_that_holds_all_items_spoils_no_gradient() -> None:
     leaves = [torch.randn(2, 5), torch.randn(4, 5), torch.randn(2), torch.randn(2)]
     vectors, table, share, rest = (leaf.requires_grad_() for leaf in leaves)
     own = torch.tensor([[1, 2, 3], [1, 0, 0]])
-    mean, _ = new_items_losses(
-        vectors, table, torch.tensor([3, 2]), TargetMixture(share, rest), own=own
+    mean, _ = full_softmax_losses(
+        vectors, table, torch.tensor([3, 2]), TargetMixture(share, rest), left_out=own
     )
     mean.backward()
     assert all(torch.isfinite(leaf.grad).all() for leaf in leaves if leaf.grad is not None)
@@ -89,3 +89,8 @@ def test_own_items_are_left_out_unless_they_are_all_there_are() -> None:
     own = torch.tensor([[1, 2, 2], [1, 2, 3], [0, 0, 0]])
     scores = leave_out_(torch.zeros(3, 4), own)
     assert scores[:, 1:].isinf().tolist() == [[True, True, False], [False] * 3, [False] * 3]
+
+
+def test_without_a_mixture_nothing_may_be_left_out() -> None:
+    with pytest.raises(ValueError, match="needs a mixture"):
+        full_softmax_losses(torch.ones(4, 5), torch.ones(7, 5), NEW, left_out=OWN)
