@@ -138,6 +138,8 @@ def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[st
     settings |= read_choice("preset", preset) | per_preset.get(preset, {})
     if variant != "full":
         of_variant = read_choice("variant", variant)
+        per_dataset = of_variant.pop("per_dataset", None) or {}
+        of_variant |= per_dataset.get(dataset, {})
         if not of_variant.keys() <= settings.keys():
             raise UserError(f"variant '{variant}' is one of A2D-MTL; {model} has none")
         settings |= of_variant

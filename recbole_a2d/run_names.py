@@ -78,18 +78,22 @@ def standing_name(config: SessionConfig, model: str) -> str:
     name, results = new_name(config, model), Path(config["results_dir"])
     if record_path(results, name).exists():
         return name
-    settings, alike = plain_settings(config), f"{name.rpartition('-')[0]}-*"
-    older = [record.run for record in read_records(results, alike) if stands_for(record, settings)]
-    return older[-1] if older else name
+    settings = plain_settings(config)
+    alike = run_name(model, config["dataset"], "full", {}).rpartition("-")[0] + "-*"
+    standing = [record for record in read_records(results, alike) if stands_for(record, settings)]
+    standing.sort(key=lambda record: record.variant == config["variant"])
+    return standing[-1].run if standing else name
 
 
 def stands_for(record: Record, settings: Mapping[str, Any]) -> bool:
     """Whether a record of the same model and data is what a run with these settings would make.
 
-    All it knows is alike; a key of the model's own file that it does not know is at what was done
-    before, one that all models share at what the yaml files say, as in tables.
+    All it knows is alike, but for the name of the variant, which is what it sets and nothing more;
+    a key of the model's own file that it does not know is at what was done before, one that all
+    models share at what the yaml files say, as in tables.
     """
-    did = record.config
+    did = {key: value for key, value in record.config.items() if key != "variant"}
+    settings = {key: value for key, value in settings.items() if key != "variant"}
     if any(key not in settings or settings[key] != value for key, value in did.items()):
         return False
     said = yaml_settings(record.model, record.dataset, record.preset, record.variant)

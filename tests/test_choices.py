@@ -31,6 +31,13 @@ def test_settings_stand_as_the_command_line_takes_them(
     assert row.endswith("| `item_graph=false` |")
 
 
+def test_settings_of_a_data_set_stand_behind_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--variants"])
+    (row,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| chosen |")]
+    assert "| `memory=both`; on diginetica `category_scores=joined` `time_order=0.75`" in row
+    assert "; on tmall `category_scores=joined` `memory_learns=first_epoch`" in row
+
+
 @pytest.mark.parametrize("value", [True, False, 3, 1e-05, 0.25, [0.1, 2], "with_last", None])
 def test_what_is_told_can_be_typed(value: object) -> None:
     assert typed("key", as_typed(value)) == value

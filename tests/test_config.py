@@ -163,7 +163,25 @@ def test_preset_original_knows_nothing_of_other_models(
 def test_every_variant_only_sets_keys_of_the_model() -> None:
     known = read_yaml(properties_folder() / "model/A2DMTL.yaml")
     for name in choices("variant"):
-        assert set(read_yaml(properties_folder() / f"variant/{name}.yaml")) <= set(known), name
+        variant = read_yaml(properties_folder() / f"variant/{name}.yaml")
+        for of_dataset in (variant.pop("per_dataset", None) or {}).values():
+            assert set(of_dataset) <= {*known, "time_order"}, name
+        assert set(variant) <= set(known), name
+
+
+def test_a_variant_may_differ_by_data_set() -> None:
+    keys = ("memory", "category_scores", "memory_learns", "softmax_over", "time_order")
+    chosen = {
+        dataset: [build_config("A2DMTL", dataset, overrides={"variant": "chosen"})[k] for k in keys]
+        for dataset in ("tmall", "yoochoose1_64", "my-shop")
+    }
+    assert chosen == {
+        "tmall": ["both", "joined", "first_epoch", "all", 0.75],
+        "yoochoose1_64": ["both", "none", "always", "new", 0.75],
+        "my-shop": ["both", "none", "always", "all", 0],
+    }
+    asked = {"variant": "chosen", "category_scores": "none"}
+    assert build_config("A2DMTL", "tmall", overrides=asked)["category_scores"] == "none"
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,18 @@ WITH_OPTIONS = (
     "A2D-MTL with memory and categories scored memory_learns=first_epoch",
     "A2D-MTL with memory softmax_over=new",
 )
+CHOSEN = (
+    f"{WITH_OPTIONS[0]} time_order=0.75 trend_slices=20",
+    f"{WITH_OPTIONS[1]} time_order=0.75",
+    f"{WITH_OPTIONS[2]} time_order=0.75 trend_slices=20",
+)
+"""The records that ``--variant chosen`` leads to."""
 README_ROWS = {
     "A2D-MTL here": ["A2D-MTL"] * 3,
     "the paper's model alone, `--variant faithful`": ["A2D-MTL faithful"] * 3,
     "the same `--variant with_memory`": ["A2D-MTL with memory"] * 3,
-    "the same with the options of its data set": WITH_OPTIONS,
-    "... and `--time_order=0.75`": [f"{label} time_order=0.75" for label in WITH_OPTIONS],
-    "... and `--trend_slices=20`": [
-        f"{label} time_order=0.75 trend_slices=20" for label in WITH_OPTIONS
-    ],
+    "the same `--variant chosen`": CHOSEN,
+    "... in random order, without recent clicks": WITH_OPTIONS,
 }
 """Rows of README's table, and the row of each data set's own table that they print."""
 

@@ -12,7 +12,7 @@ from recbole_a2d.command_line import as_typed
 from recbole_a2d.errors import UserError
 from recbole_a2d.records import Record
 from recbole_a2d.registry import title
-from recbole_a2d.run_names import own_keys, value_before, yaml_settings
+from recbole_a2d.run_names import own_keys, stands_for, value_before, yaml_settings
 
 TOLD_ELSEWHERE = frozenset(
     {"seed", "preset", "variant", "protocol", "train_fraction", "metrics", "topk", "worker"}
@@ -44,6 +44,7 @@ VARIANT_TITLES = {
     "with_memory_categories_and_last": "with memory, categories scored and last click",
     "with_inter": "with INTER",
     "faithful": "faithful",
+    "chosen": "with chosen options",
 }
 
 Setting = tuple[str, Any]
@@ -78,6 +79,12 @@ class Entry:
     def identity(self) -> tuple[str, str, tuple[Setting, ...]]:
         """What it is a result of, whatever seeds it has."""
         return self.model, self.variant, self.changed
+
+    def is_variant(self, variant: str) -> bool:
+        """Whether its settings are those that today's yaml files give the model's variant."""
+        if variant == self.variant:
+            return not self.changed
+        return all(_is_variant(record, variant) for record in self.records)
 
     @property
     def key(self) -> str:
@@ -212,11 +219,10 @@ class Group:
         return commits_of(self.entries)
 
     def find(self, model: str, variant: str = "full") -> Entry | None:
-        """The entry of a model as its yaml files have it."""
-        for entry in self.results:
-            if entry.identity == (model, variant, ()):
-                return entry
-        return None
+        """The entry of a model as its yaml files have it, whatever variant it was asked for as."""
+        of_model = [entry for entry in self.results if entry.model == model]
+        of_model.sort(key=lambda entry: entry.variant != variant)
+        return next((entry for entry in of_model if entry.is_variant(variant)), None)
 
     def varied(self, keys: Iterable[str]) -> list[Entry]:
         """Entries of A2D-MTL that differ from it in these keys alone; the default among them."""
@@ -291,6 +297,15 @@ def changed_settings(record: Record) -> tuple[Setting, ...]:
     if defaults:  # what no yaml file has: the order of ranking, processes, settings of RecBole's
         changed |= {key: asked[key] for key in asked.keys() - defaults.keys() - TOLD_ELSEWHERE}
     return tuple(sorted(changed.items()))
+
+
+def _is_variant(record: Record, variant: str) -> bool:
+    try:
+        asked = yaml_settings(record.model, record.dataset, record.preset, variant)
+    except UserError:  # a model that has no variants, a preset that is no more
+        return False
+    told = {key: record.config[key] for key in TOLD_ELSEWHERE & record.config.keys()}
+    return stands_for(record, asked | told)
 
 
 def _defaults(record: Record) -> tuple[dict[str, Any], frozenset[str]]:

@@ -133,7 +133,7 @@ def _columns(
     statistics: Statistics | None,
     paper: str,
 ) -> tuple[list[str], list[list[Value]]]:
-    present = [entry for entry in found if entry is not None]
+    present = list({entry.key: entry for entry in found if entry is not None}.values())
     reference = group.find(OURS)
     verdicts: Verdicts = {}
     if statistics is not None and reference is not None:

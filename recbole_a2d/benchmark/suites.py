@@ -27,6 +27,7 @@ ROWS_OF_THEIR_OWN = (
     "with_categories",
     "with_memory_and_categories",
     "with_memory_categories_and_last",
+    "chosen",
 )
 """Variants of A2D-MTL that stand in Table 2 beside the default one, where they exist."""
 SESSION_BANKS = ("none", "batch_leaky", "batch_masked", "train")

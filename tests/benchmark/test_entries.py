@@ -58,6 +58,35 @@ def test_changed_settings_name_an_entry(make_record: Any) -> None:
     assert default is not None and default.label == "A2D-MTL"
 
 
+def test_a_variant_is_found_whatever_it_was_asked_for_as(make_record: Any) -> None:
+    as_keys = make_record(memory="both")
+    as_other = make_record(variant="with_memory", category_scores="joined")
+    group = comparable([as_keys, as_other, make_record()])[0]
+    for variant, run in (
+        ("with_memory", as_keys.run),
+        ("chosen", as_keys.run),  # on this data set it is no more than that
+        ("with_memory_and_categories", as_other.run),
+    ):
+        found = group.find("A2DMTL", variant)
+        assert found is not None and found.runs == (run,)
+    assert group.find("A2DMTL", "with_last") is None
+    labels = sorted(entry.label for entry in group.entries)
+    assert labels[1:] == ["A2D-MTL memory=both", "A2D-MTL with memory category_scores=joined"]
+
+
+def test_a_shared_setting_younger_than_the_record_is_not_what_another_variant_asks_for(
+    make_record: Any,
+) -> None:
+    did = {"memory": "both", "category_scores": "joined", "memory_learns": "first_epoch"}
+    older = make_record(dataset="tmall", **did)
+    del older.config["time_order"]
+    ordered = make_record(dataset="tmall", **did, time_order=0.75)
+    group = comparable([older])[0]
+    assert group.find("A2DMTL", "chosen") is None
+    found = comparable([older, ordered])[0].find("A2DMTL", "chosen")
+    assert found is not None and found.runs == (ordered.run,)
+
+
 def test_a_switch_younger_than_the_record_is_told(make_record: Any) -> None:
     record = make_record()
     del record.config["graph_exclude_self"]

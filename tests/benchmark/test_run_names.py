@@ -95,3 +95,16 @@ def test_a_run_of_its_own_name_comes_first(
     older_record("mix_votes")
     own = make_record()
     assert standing_name(config(tmp_path), "A2DMTL") == own.run
+
+
+def test_the_name_of_a_variant_is_no_setting(tmp_path: Path, make_record: Any) -> None:
+    as_variant = make_record(variant="with_memory")
+    as_keys = config(tmp_path, memory="both")
+    assert standing_name(as_keys, "A2DMTL") == as_variant.run
+    assert standing_name(config(tmp_path, memory="rules"), "A2DMTL") != as_variant.run
+    with_keys = make_record(memory="both")
+    assert standing_name(as_keys, "A2DMTL") == with_keys.run
+    assert standing_name(config(tmp_path, variant="chosen"), "A2DMTL") in (
+        as_variant.run,
+        with_keys.run,
+    )

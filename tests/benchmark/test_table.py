@@ -55,6 +55,16 @@ def test_changed_settings_do_not_pass_for_the_model(make_record: Any) -> None:
     assert row(table, "GRU4Rec (RecBole)")[0].text == "missing"
 
 
+def test_one_run_may_stand_in_two_rows_and_counts_once(
+    make_record: Any, tmp_path: Path, shop_data: Path
+) -> None:
+    records = [make_record(), make_record("GRU4Rec", good=0.6), make_record(variant="with_memory")]
+    table = table2(records, Statistics(tmp_path / "results", shop_data))
+    assert row(table, "A2D-MTL with memory") == row(table, "A2D-MTL with chosen options")
+    alone = table2(records[:2], Statistics(tmp_path / "results", shop_data))
+    assert row(table, "GRU4Rec (RecBole)") == row(alone, "GRU4Rec (RecBole)")
+
+
 def test_selected_on_test_stays_out(make_record: Any) -> None:
     records = [make_record("STAMP"), make_record(protocol="test_selected", good=0.9)]
     assert row(table2(records), "A2D-MTL")[0].text == "missing"
