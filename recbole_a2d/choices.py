@@ -29,7 +29,7 @@ def purpose(path: Path) -> str:
 
 
 def _settings(values: dict[str, Any]) -> str:
-    per_dataset = values.pop("per_dataset", {})
+    per_dataset = values.pop("per_dataset", None) or {}
     everywhere = " ".join(f"`{key}={as_typed(value)}`" for key, value in values.items())
     somewhere = [f"on {name} {_settings(of_name)}" for name, of_name in per_dataset.items()]
     return "; ".join(filter(None, [everywhere, *somewhere])) or "nothing"

@@ -3,8 +3,8 @@
 Precedence, lowest first: RecBole's defaults, ``properties/overall.yaml``,
 ``properties/model/MODEL.yaml`` and its ``per_dataset`` section,
 ``properties/dataset/DATASET.yaml``, ``properties/preset/PRESET.yaml`` and the model's
-``per_preset`` section, ``properties/variant/VARIANT.yaml``, files given with ``--config``, the
-command line.
+``per_preset`` section, ``properties/variant/VARIANT.yaml`` and its ``per_dataset`` section, files
+given with ``--config``, the command line.
 """
 
 from __future__ import annotations
@@ -128,22 +128,26 @@ def _with_place(error: WrongValue, given: Iterable[tuple[str, Mapping[str, Any]]
 def _own_settings(model: str, dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     folder = properties_folder()
     settings = read_yaml(folder / "overall.yaml")
-    of_model = read_model_yaml(model)
-    per_dataset, per_preset = (of_model.pop(section, None) or {} for section in SECTIONS)
-    settings |= of_model | per_dataset.get(dataset, {})
+    of_model = _on_dataset(read_model_yaml(model), dataset)
+    per_preset = of_model.pop("per_preset", None) or {}
+    settings |= of_model
     of_dataset = folder / "dataset" / f"{dataset}.yaml"
     if of_dataset.is_file():
         settings |= read_yaml(of_dataset)
     preset, variant = (str(given.get(kind, settings[kind])) for kind in ("preset", "variant"))
     settings |= read_choice("preset", preset) | per_preset.get(preset, {})
     if variant != "full":
-        of_variant = read_choice("variant", variant)
-        per_dataset = of_variant.pop("per_dataset", None) or {}
-        of_variant |= per_dataset.get(dataset, {})
+        of_variant = _on_dataset(read_choice("variant", variant), dataset)
         if not of_variant.keys() <= settings.keys():
             raise UserError(f"variant '{variant}' is one of A2D-MTL; {model} has none")
         settings |= of_variant
     return settings
+
+
+def _on_dataset(values: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """A file's settings with those of its section for the data set, which are stronger."""
+    per_dataset = values.pop("per_dataset", None) or {}
+    return values | per_dataset.get(dataset, {})
 
 
 def _kinds(model: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ class SessionTrainer(Trainer):
         distributed.copy_from_first(self.model)
         while self._goes_on:
             result = self._run_epoch(train_data, valid_data)
-            best = self._enter(result, valid_data is not None, len(train_data))
+            best = self.progress.enter(result, self.stopping, len(train_data))
             if saved:
                 self._save(best or valid_data is None)
             if verbose:
@@ -122,13 +122,6 @@ class SessionTrainer(Trainer):
             if callback_fn is not None:
                 callback_fn(result)
         return self.progress.best_score, self.progress.best_metrics
-
-    def _enter(self, result: EpochResult, validated: bool, steps: int) -> bool:
-        """Note an epoch of so many steps; True where validation found it the best so far."""
-        if validated:
-            return self.progress.judge(result, self.stopping, steps)
-        self.progress.add(result)
-        return False
 
     @property
     def _goes_on(self) -> bool:

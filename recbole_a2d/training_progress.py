@@ -63,16 +63,16 @@ class Progress:
         history = [EpochResult(**epoch) for epoch in facts["history"]]
         return cls(**(facts | {"history": history}))
 
-    def add(self, result: EpochResult) -> None:
-        """Enter an epoch that nothing judges: the last one is the best."""
-        self.history.append(result)
-        self.next_epoch = result.epoch + 1
-        self.best_epoch = result.epoch
+    def enter(self, result: EpochResult, stopping: EarlyStopping, steps: int) -> bool:
+        """Enter an epoch of so many steps; True where validation found it the best so far.
 
-    def judge(self, result: EpochResult, stopping: EarlyStopping, steps: int) -> bool:
-        """Enter a validated epoch of so many steps; True where it is the best so far."""
+        Of epochs without validation the last one is the best, and no number of them is enough.
+        """
         self.history.append(result)
         self.next_epoch = result.epoch + 1
+        if not result.valid:
+            self.best_epoch = result.epoch
+            return False
         score = result.valid[stopping.metric]
         better = score > self.best_score
         if better:

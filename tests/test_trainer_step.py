@@ -60,7 +60,7 @@ def test_training_ends_two_epochs_after_the_best(
     for epoch, score in enumerate(scores):
         assert not trainer.progress.finished
         result = EpochResult(epoch, 0.0, 0.0, 0.0, {trainer.valid_metric: score})
-        better = trainer.progress.judge(result, trainer.stopping, steps=10)
+        better = trainer.progress.enter(result, trainer.stopping, steps=10)
         assert better == (trainer.progress.best_epoch == epoch)
     assert (trainer.progress.best_epoch, trainer.progress.finished) == (best, ended)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_a2d.benchmark.entries import METRICS, Entry, Group
+from recbole_a2d.benchmark.layout import BETTER, WORSE
 from recbole_a2d.benchmark.row_facts import RowFacts, row_facts
 from recbole_a2d.benchmark.suites import OURS
 from recbole_a2d.data.progress import progress
@@ -29,7 +30,6 @@ SAMPLES = 2000
 LEVEL = 0.05
 ROUNDING = 1e-9
 """What the same ranks may differ by in a metric, added up on another machine."""
-BETTER, WORSE = "▲", "▼"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from recbole_a2d.benchmark.comparison import BETTER
-
 NOTHING = "\u2013"
 """An en dash: there is no figure, and none is missing."""
+BETTER, WORSE = "▲", "▼"
+"""Signs of significance."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_a2d.benchmark.comparison import BETTER, WORSE, Statistics, reference_of
+from recbole_a2d.benchmark.comparison import Statistics, reference_of
 from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.layout import BETTER, WORSE
 from recbole_a2d.errors import UserError
 
 
