@@ -27,6 +27,7 @@ BEFORE = {
     "mix_votes": False,
     "softmax_over": "all",
     "memory": "none",
+    "memory_rules": "last",
     "memory_learns": "always",
     "train_candidates": 0,
     "trend_slices": 0,

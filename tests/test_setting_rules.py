@@ -63,6 +63,7 @@ WRONG: dict[str, list[Any]] = {
     "precision": ["foo"],
     "protocol": ["dirty"],
     "graph_direction": ["sideways"],
+    "memory_rules": ["last_three", 2],
     "memory_learns": ["never"],
     "trend_slices": [-1, 1001, 2.5, "all"],
 }
@@ -175,6 +176,7 @@ def test_a_grid_with_a_wrong_value_is_not_planned(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
+        ({"memory_rules": "last_two"}, "memory_rules 'last_two' does nothing with memory"),
         ({"memory_learns": "first_epoch"}, "memory_learns 'first_epoch' does nothing with memory"),
         ({"softmax_over": "new", "mix_own_items": False}, "'new' does nothing with mix_own_items"),
         ({"train_candidates": 9, "softmax_over": "new"}, "add --softmax_over=all"),

@@ -49,6 +49,7 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
 
 
 BESIDE: dict[str, dict[str, Any]] = {
+    "memory_rules": {"memory": "both"},
     "memory_learns": {"memory": "both"},
     "softmax_over": {"mix_own_items": True},
 }

@@ -13,7 +13,7 @@ from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
 from recbole_a2d.models.a2d.memory import Memory
 from recbole_a2d.models.neighbours.evidence import Evidence
-from recbole_a2d.models.neighbours.session_rules import SessionRules
+from recbole_a2d.models.neighbours.session_rules import SessionPairRules, SessionRules
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 ROWS, ITEMS = 4, 6
@@ -100,7 +100,7 @@ def test_what_tells_the_weights_learns_nothing_from_them() -> None:
 
 def test_the_kinds_stand_in_the_order_of_their_weights() -> None:
     sessions = Sessions.from_lists([[1, 2], [1, 2, 3], [1, 2]])
-    kinds = [SessionRules(sessions, 5), SessionVotes(sessions, 5)]
+    kinds = [SessionRules(sessions, 5), SessionPairRules(sessions, 5), SessionVotes(sessions, 5)]
     rows = PrefixRows.of(sessions, max_length=5)
     found = Memory(kinds, 3, 4).target_weights(rows)
     for number, kind in enumerate(kinds):

@@ -27,7 +27,7 @@ from recbole_a2d.models.a2d.answers import Answers
 from recbole_a2d.models.a2d.memory import Memory
 from recbole_a2d.models.full_ranking import whole_number
 from recbole_a2d.models.neighbours.evidence import Evidence
-from recbole_a2d.models.neighbours.session_rules import SessionRules
+from recbole_a2d.models.neighbours.session_rules import SessionPairRules, SessionRules
 from recbole_a2d.models.neighbours.votes import SessionVotes
 
 
@@ -124,6 +124,8 @@ def memory(config: Any, dataset: SessionDataset) -> Memory | None:
     evidence: list[Evidence] = []
     if config["memory"] in ("rules", "both"):
         evidence.append(SessionRules(dataset.train, dataset.n_items))
+        if config["memory_rules"] == "last_two":
+            evidence.append(SessionPairRules(dataset.train, dataset.n_items))
     if config["memory"] in ("votes", "both"):
         evidence.append(SessionVotes(dataset.train, dataset.n_items))
     vectors = 3 if config["categories"] == "graph" else 2

@@ -18,6 +18,7 @@ SWITCHES = {
     "readout": ("paper", "with_last"),
     "softmax_over": ("all", "new"),
     "memory": ("none", "rules", "votes", "both"),
+    "memory_rules": ("last", "last_two"),
     "memory_learns": ("always", "first_epoch"),
     "session_bank": ("train", "none", "batch_masked", "batch_leaky"),
     "score": ("cosine", "dot"),
@@ -30,6 +31,7 @@ IDLE = (
     ("category_scores", "none", ("sum", "prior", "joined"), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category",), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category", "initial_item"), "intra", ("mean",)),
+    ("memory_rules", "last", ("last_two",), "memory", ("none", "votes")),
     ("memory_learns", "always", ("first_epoch",), "memory", ("none",)),
     ("softmax_over", "all", ("new",), "mix_own_items", (False,)),
 )

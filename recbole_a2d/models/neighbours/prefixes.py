@@ -55,11 +55,14 @@ class KnownClicks:
         """Number of prefixes, empty ones included."""
         return len(self.length)
 
-    def last_items(self) -> IntArray:
-        """Item of the last known click of every prefix, 0 where none is known; ``[rows]``."""
+    def last_items(self, before: int = 0) -> IntArray:
+        """Item of the last known click of every prefix, or of that so many before it; ``[rows]``.
+
+        0 where there is none.
+        """
         items = np.zeros(self.rows, dtype=np.int64)
-        # Ascending positions: of several assignments to one row the last one stays.
-        items[self.row] = self.item
+        chosen = self.position == self.length[self.row] - before
+        items[self.row[chosen]] = self.item[chosen]
         return items
 
     def last_occurrences(self) -> KnownClicks:

@@ -1,4 +1,4 @@
-"""Sequential rules as evidence for a trained model: what followed the last click, as SR counts it.
+"""Sequential rules as evidence for a trained model: what followed the last click or the last two.
 
 :class:`~recbole_a2d.models.neighbours.rules.RuleScorer` has the formula.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import IntArray, Sessions
 from recbole_a2d.models.neighbours.evidence import Evidence
-from recbole_a2d.models.neighbours.rules import Rules, RuleScorer, rules_by_steps
+from recbole_a2d.models.neighbours.rules import PairRuleScorer, Rules, RuleScorer
 from recbole_a2d.models.neighbours.stored_scorer import StoredScorer
 
 
@@ -28,10 +28,11 @@ class SessionRules(Evidence):
     """
 
     title = "what followed the last click"
+    scorer_class: type[RuleScorer] = RuleScorer
 
     def __init__(self, train: Sessions, n_items: int, max_steps: int = 10) -> None:
         super().__init__()
-        self.stored = StoredScorer(RuleScorer(max_steps), train, n_items)
+        self.stored = StoredScorer(self.scorer_class(max_steps), train, n_items)
 
     def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:
         """See :class:`Evidence`."""
@@ -40,20 +41,31 @@ class SessionRules(Evidence):
     def target_weights(self, rows: PrefixRows) -> Tensor:
         """See :class:`Evidence`."""
         self.stored.require_rows_of_train(rows)
-        n_items, sessions = self.stored.n_items, rows.sessions
-        by_steps = rules_by_steps(sessions, self.stored.scorer.max_steps)
-        rules = Rules(*(np.concatenate(parts) for parts in zip(*by_steps, strict=True)))
-        last, targets = sessions.items[rows.end - 1], sessions.items[rows.end]
-        followed, wanted = rules.item * n_items + rules.follower, last * n_items + targets
+        scorer, n_items, sessions = self.stored.scorer, self.stored.n_items, rows.sessions
+        rules = Rules(
+            *(np.concatenate(parts) for parts in zip(*scorer.rules(sessions), strict=True))
+        )
+        contexts, targets = scorer.contexts(sessions)[rows.end - 1], sessions.items[rows.end]
+        followed, wanted = rules.context * n_items + rules.follower, contexts * n_items + targets
         of_target = _weight_before(rules, followed, wanted, rows.session)
-        of_all = _weight_before(rules, rules.item, last, rows.session)
+        of_all = _weight_before(rules, rules.context, contexts, rows.session)
         return torch.from_numpy(np.stack([of_target, of_all], axis=1).astype(np.float32))
+
+
+class SessionPairRules(SessionRules):
+    """Weights of the rules from the last two known clicks."""
+
+    title = "what followed the last two clicks"
+    scorer_class = PairRuleScorer
 
 
 def _weight_before(
     rules: Rules, kinds: IntArray, wanted: IntArray, session: IntArray
 ) -> NDArray[np.float64]:
     """Weight of the rules of the wanted kinds in sessions before those given; ``[rows]``."""
+    # Numbered anew: kinds are as many as pairs of items, and a number of 64 bits holds both.
+    _, numbers = np.unique(np.concatenate([kinds, wanted]), return_inverse=True)
+    kinds, wanted = numbers[: len(kinds)], numbers[len(kinds) :]
     span = int(rules.session.max(initial=0)) + 1
     moments = kinds * span + rules.session
     order = np.argsort(moments, kind="stable")

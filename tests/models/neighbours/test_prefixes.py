@@ -27,7 +27,9 @@ def test_unknown_clicks_leave_no_gap(prefixes: list[list[int]]) -> None:
     assert clicks.item.tolist() == [item for prefix in kept for item in prefix]
     assert clicks.position.tolist() == [p + 1 for prefix in kept for p in range(len(prefix))]
     assert clicks.length.tolist() == [len(prefix) for prefix in kept]
-    assert clicks.last_items().tolist() == [prefix[-1] if prefix else 0 for prefix in kept]
+    for before in range(3):
+        expected = [prefix[-1 - before] if len(prefix) > before else 0 for prefix in kept]
+        assert clicks.last_items(before).tolist() == expected
 
 
 @given(PREFIXES)

@@ -10,47 +10,62 @@ from hypothesis import strategies as st
 
 from recbole_a2d.data.rows import PrefixRows
 from recbole_a2d.data.sessions import Sessions
-from recbole_a2d.models.neighbours.session_rules import SessionRules
+from recbole_a2d.models.neighbours.session_rules import SessionPairRules, SessionRules
 
 N_ITEMS = 8
 LOGS = st.lists(st.lists(st.integers(1, 6), min_size=2, max_size=14), min_size=1, max_size=8)
 
 
-def session_rules(log: list[list[int]]) -> SessionRules:
-    return SessionRules(Sessions.from_lists(log), N_ITEMS)
+KINDS = pytest.mark.parametrize("kind", [SessionRules, SessionPairRules])
+AFTER = {SessionRules: 1, SessionPairRules: 2}
+"""How many clicks a rule of each kind starts with."""
 
 
-def naive_weight(log: list[list[int]], last: int, target: int | None = None) -> float:
-    """Of the rules from an item to another, or to any."""
+def session_rules(log: list[list[int]], kind: type[SessionRules] = SessionRules) -> SessionRules:
+    return kind(Sessions.from_lists(log), N_ITEMS)
+
+
+def naive_weight(log: list[list[int]], last: list[int], target: int | None = None) -> float:
+    """Of the rules from some clicks in a row to an item, or to any."""
     weight = 0.0
     for session in log:
-        for a, item in enumerate(session):
-            for steps, follower in enumerate(session[a + 1 : a + 11], start=1):
-                if item == last and target in (None, follower):
+        for end in range(len(last), len(session)):
+            for steps, follower in enumerate(session[end : end + 10], start=1):
+                if session[end - len(last) : end] == last and target in (None, follower):
                     weight += 1 / steps
     return weight
 
 
+@KINDS
 @given(LOGS)
-def test_weights_are_those_of_the_last_known_click(log: list[list[int]]) -> None:
-    prefixes, lengths = torch.tensor([[2, 1], [3, 0], [1, 7], [0, 0]]), torch.tensor([2, 1, 2, 0])
-    found = session_rules(log).weights(prefixes, lengths).toarray()
+def test_weights_are_those_of_the_last_known_clicks(
+    kind: type[SessionRules], log: list[list[int]]
+) -> None:
+    clicks = [[2, 1, 0], [3, 0, 0], [2, 7, 1], [1, 2, 1], [0, 0, 0]]
+    prefixes, lengths = torch.tensor(clicks), torch.tensor([2, 1, 3, 3, 0])
+    found = session_rules(log, kind).weights(prefixes, lengths).toarray()
     known = {item for session in log for item in session}
-    for row, prefix in enumerate(prefixes.tolist()):
-        clicks = [0, *(item for item in prefix if item in known)]
-        expected = [naive_weight(log, clicks[-1], item) for item in range(N_ITEMS)]
+    for row, prefix in enumerate(clicks):
+        last = [item for item in prefix if item in known][-AFTER[kind] :]
+        enough = len(last) == AFTER[kind]
+        expected = [naive_weight(log, last, item) if enough else 0.0 for item in range(N_ITEMS)]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5)
 
 
+@KINDS
 @given(LOGS)
-def test_training_rows_hear_of_earlier_sessions_alone(log: list[list[int]]) -> None:
+def test_training_rows_hear_of_earlier_sessions_alone(
+    kind: type[SessionRules], log: list[list[int]]
+) -> None:
     sessions = Sessions.from_lists(log)
     rows = PrefixRows.of(sessions, max_length=4)
-    found = session_rules(log).target_weights(rows).numpy()
+    found = session_rules(log, kind).target_weights(rows).numpy()
     for row, session in enumerate(rows.session):
-        last, target = (int(sessions.items[rows.end[row] - back]) for back in (1, 0))
-        earlier = log[:session]
+        last = sessions.items[rows.start[row] : rows.end[row]][-AFTER[kind] :].tolist()
+        target, earlier = int(sessions.items[rows.end[row]]), log[:session]
         expected = [naive_weight(earlier, last, target), naive_weight(earlier, last)]
+        if len(last) < AFTER[kind]:
+            expected = [0.0, 0.0]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -65,3 +80,10 @@ def test_the_sessions_are_saved_with_the_model() -> None:
     other.load_state_dict(rules.state_dict())
     prefix = (torch.tensor([[1]]), torch.tensor([1]))
     assert other.weights(*prefix).indices.tolist() == [2, 3]
+
+
+def test_the_last_two_clicks_decide_where_the_last_one_does_not() -> None:
+    log = [[1, 2, 3], [4, 2, 5], [4, 2, 5]]
+    prefix = (torch.tensor([[1, 2]]), torch.tensor([2]))
+    assert session_rules(log).weights(*prefix).toarray()[0].argmax() == 5
+    assert session_rules(log, SessionPairRules).weights(*prefix).toarray()[0].argmax() == 3
