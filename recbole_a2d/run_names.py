@@ -28,7 +28,6 @@ BEFORE = {
     "softmax_over": "all",
     "memory": "none",
     "memory_rules": "last",
-    "memory_fading": 0,
     "memory_learns": "always",
     "train_candidates": 0,
     "trend_slices": 0,

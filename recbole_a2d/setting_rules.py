@@ -63,7 +63,6 @@ _BOUNDED = {
     Bounds(1, LARGEST): "epochs stopping_step train_batch_size eval_batch_size embedding_size "
     "hidden_size MAX_ITEM_LIST_LENGTH graph_score_size mixture_size item_neighbors bank_neighbors",
     Bounds(0, LARGEST): "stopping_min_steps lr_step train_candidates category_layers",
-    Bounds(0, 10): "memory_fading",  # beyond, sums of weights of all ages lose the old ones
     Bounds(0, 1000): "trend_slices",  # each is a column of the table of candidates
     Bounds(0): "weight_decay category_weight contrast_weight graph_weight reg_weight recency",
     Bounds(0, open_low=True): "learning_rate lr_decay score_scale temperature contrast_temperature "

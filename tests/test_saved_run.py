@@ -65,7 +65,7 @@ def test_a_run_older_than_some_switches(shop_config: Any, tmp_path: Path) -> Non
     wanted = read_saved_run(folder).config()
     facts_file = folder / "final" / "run.json"
     facts = json.loads(facts_file.read_text())
-    younger = ("memory", "memory_rules", "memory_fading", "memory_learns", "train_candidates")
+    younger = ("memory", "memory_rules", "memory_learns", "train_candidates")
     for key in younger:
         del facts["settings"][key]
     facts_file.write_text(json.dumps(facts))

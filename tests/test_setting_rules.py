@@ -64,7 +64,6 @@ WRONG: dict[str, list[Any]] = {
     "protocol": ["dirty"],
     "graph_direction": ["sideways"],
     "memory_rules": ["last_three", 2],
-    "memory_fading": [-1, 11, "fast"],
     "memory_learns": ["never"],
     "trend_slices": [-1, 1001, 2.5, "all"],
 }
@@ -178,7 +177,6 @@ def test_a_grid_with_a_wrong_value_is_not_planned(capsys: pytest.CaptureFixture[
     ("overrides", "told"),
     [
         ({"memory_rules": "last_two"}, "memory_rules 'last_two' does nothing with memory"),
-        ({"memory": "votes", "memory_fading": 2}, "'2' does nothing with memory 'votes'"),
         ({"memory_learns": "first_epoch"}, "memory_learns 'first_epoch' does nothing with memory"),
         ({"softmax_over": "new", "mix_own_items": False}, "'new' does nothing with mix_own_items"),
         ({"train_candidates": 9, "softmax_over": "new"}, "add --softmax_over=all"),

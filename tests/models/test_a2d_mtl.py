@@ -44,14 +44,12 @@ EVERY_SWITCH = [(key, word) for key, words in SWITCHES.items() for word in words
     ("mix_own_items", False),
     ("mix_category", True),
     ("mix_votes", True),
-    ("memory_fading", 2.0),
     ("trend_slices", 2),
 ]
 
 
 BESIDE: dict[str, dict[str, Any]] = {
     "memory_rules": {"memory": "both"},
-    "memory_fading": {"memory": "both"},
     "memory_learns": {"memory": "both"},
     "softmax_over": {"mix_own_items": True},
 }

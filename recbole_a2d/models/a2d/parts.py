@@ -123,19 +123,13 @@ def memory(config: Any, dataset: SessionDataset) -> Memory | None:
         return None
     evidence: list[Evidence] = []
     if config["memory"] in ("rules", "both"):
-        evidence += _rules(config, dataset)
+        evidence.append(SessionRules(dataset.train, dataset.n_items))
+        if config["memory_rules"] == "last_two":
+            evidence.append(SessionPairRules(dataset.train, dataset.n_items))
     if config["memory"] in ("votes", "both"):
         evidence.append(SessionVotes(dataset.train, dataset.n_items))
     vectors = 3 if config["categories"] == "graph" else 2
     return Memory(evidence, vectors * config["embedding_size"], config["mixture_size"])
-
-
-def _rules(config: Any, dataset: SessionDataset) -> list[SessionRules]:
-    kinds = [SessionRules]
-    if config["memory_rules"] == "last_two":
-        kinds.append(SessionPairRules)
-    fading = config["memory_fading"]
-    return [kind(dataset.train, dataset.n_items, fading=fading) for kind in kinds]
 
 
 def candidate_sampler(config: Any, dataset: SessionDataset) -> CandidateSampler | None:

@@ -27,14 +27,11 @@ SWITCHES = {
 }
 """Keys of the model that take one of a few words."""
 NO_GRAPH = ("none", "merged")
-NO_RULES = ("none", "votes")
-ANY_OTHER = None
 IDLE = (
     ("category_scores", "none", ("sum", "prior", "joined"), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category",), "categories", NO_GRAPH),
     ("attention_values", "item", ("item_category", "initial_item"), "intra", ("mean",)),
-    ("memory_rules", "last", ANY_OTHER, "memory", NO_RULES),
-    ("memory_fading", 0, ANY_OTHER, "memory", NO_RULES),
+    ("memory_rules", "last", ("last_two",), "memory", ("none", "votes")),
     ("memory_learns", "always", ("first_epoch",), "memory", ("none",)),
     ("softmax_over", "all", ("new",), "mix_own_items", (False,)),
 )
@@ -64,8 +61,7 @@ def check_switches(config: Any) -> None:
 def _check_idle(config: Any) -> None:
     """Refuse a switch that another one leaves without anything to do."""
     for key, plain, words, other, without in IDLE:
-        idle = config[key] != plain if words is ANY_OTHER else config[key] in words
-        if idle and config[other] in without:
+        if config[key] in words and config[other] in without:
             raise UserError(
                 f"{key} '{config[key]}' does nothing with {other} '{config[other]}': "
                 f"add --{key}={plain}, or change {other}"

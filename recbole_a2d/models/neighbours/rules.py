@@ -79,17 +79,10 @@ class RuleScorer(LastClickScorer):
 
     Args:
         max_steps: largest distance b - a of two clicks that make a rule.
-        fading: a rule of which a share x of the training sessions came later weighs
-            exp(-fading * x) times as much; 0 where age does not count, as in SR.
     """
 
-    def __init__(self, max_steps: int = 10, fading: float = 0.0) -> None:
+    def __init__(self, max_steps: int = 10) -> None:
         self.max_steps = max_steps
-        self.fading = fading
-
-    def _count(self, train: Sessions) -> None:
-        self._session_count = max(len(train), 1)
-        super()._count(train)
 
     def contexts(self, sessions: Sessions) -> IntArray:
         """What a rule from each click starts with, as a number; ``[clicks]``.
@@ -104,18 +97,13 @@ class RuleScorer(LastClickScorer):
         return len(self.popularity)
 
     def rules(self, train: Sessions) -> Iterator[Rules]:
-        """All rules of the sessions that were counted, by steps; weights as of :meth:`fresh`."""
+        """All rules of the sessions that were counted, by steps."""
         contexts, items, session = self.contexts(train), train.items, train.session_of_click
         for steps in range(1, self.max_steps + 1):
             first = train.clicks_before(steps)
             first = first[contexts[first] < self.context_count]
-            weight = self.fresh(session[first]) / steps
+            weight = np.full(len(first), 1 / steps)
             yield Rules(contexts[first], items[first + steps], session[first], weight)
-
-    def fresh(self, session: IntArray | int) -> NDArray[np.float64]:
-        """How much more a rule of each session weighs than one of the first."""
-        weight: NDArray[np.float64] = np.exp(session * (self.fading / self._session_count))
-        return weight
 
     def _matrix(self, train: Sessions) -> sparse.csr_matrix:
         # One row more, for whatever starts no rule.
@@ -124,7 +112,7 @@ class RuleScorer(LastClickScorer):
         for found in self.rules(train):
             rules = (found.context, found.follower)
             matrix = matrix + sparse.csr_matrix((found.weight, rules), shape=shape)
-        return matrix / self.fresh(self._session_count)
+        return matrix
 
 
 class PairRuleScorer(RuleScorer):

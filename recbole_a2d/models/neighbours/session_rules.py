@@ -24,17 +24,15 @@ class SessionRules(Evidence):
     Args:
         train: training sessions in time order, item ids 1..n_items - 1.
         n_items: number of item ids, pad included.
-        max_steps, fading: of :class:`~recbole_a2d.models.neighbours.rules.RuleScorer`.
+        max_steps: largest distance of two clicks that make a rule.
     """
 
     title = "what followed the last click"
     scorer_class: type[RuleScorer] = RuleScorer
 
-    def __init__(
-        self, train: Sessions, n_items: int, max_steps: int = 10, fading: float = 0.0
-    ) -> None:
+    def __init__(self, train: Sessions, n_items: int, max_steps: int = 10) -> None:
         super().__init__()
-        self.stored = StoredScorer(self.scorer_class(max_steps, fading), train, n_items)
+        self.stored = StoredScorer(self.scorer_class(max_steps), train, n_items)
 
     def weights(self, prefixes: Tensor, lengths: Tensor) -> csr_matrix:
         """See :class:`Evidence`."""
@@ -51,9 +49,7 @@ class SessionRules(Evidence):
         followed, wanted = rules.context * n_items + rules.follower, contexts * n_items + targets
         of_target = _weight_before(rules, followed, wanted, rows.session)
         of_all = _weight_before(rules, rules.context, contexts, rows.session)
-        # A rule's age counts from the row's own session, which comes before those that follow.
-        weights = np.stack([of_target, of_all], axis=1) / scorer.fresh(rows.session)[:, None]
-        return torch.from_numpy(weights.astype(np.float32))
+        return torch.from_numpy(np.stack([of_target, of_all], axis=1).astype(np.float32))
 
 
 class SessionPairRules(SessionRules):

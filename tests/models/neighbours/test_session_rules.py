@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -18,67 +16,56 @@ N_ITEMS = 8
 LOGS = st.lists(st.lists(st.integers(1, 6), min_size=2, max_size=14), min_size=1, max_size=8)
 
 
-FADING = st.sampled_from([0.0, 1.0, 10.0])
 KINDS = pytest.mark.parametrize("kind", [SessionRules, SessionPairRules])
 AFTER = {SessionRules: 1, SessionPairRules: 2}
 """How many clicks a rule of each kind starts with."""
 
 
-def session_rules(
-    log: list[list[int]], kind: type[SessionRules] = SessionRules, fading: float = 0.0
-) -> SessionRules:
-    return kind(Sessions.from_lists(log), N_ITEMS, fading=fading)
+def session_rules(log: list[list[int]], kind: type[SessionRules] = SessionRules) -> SessionRules:
+    return kind(Sessions.from_lists(log), N_ITEMS)
 
 
-def naive_weight(
-    log: list[list[int]], last: list[int], target: int | None = None, fading: float = 0.0
-) -> float:
-    """Of the rules from some clicks in a row to an item, or to any, after the last session.
-
-    Args:
-        fading: for each session that came later.
-    """
+def naive_weight(log: list[list[int]], last: list[int], target: int | None = None) -> float:
+    """Of the rules from some clicks in a row to an item, or to any."""
     weight = 0.0
-    for age, session in zip(range(len(log), 0, -1), log, strict=True):
+    for session in log:
         for end in range(len(last), len(session)):
             for steps, follower in enumerate(session[end : end + 10], start=1):
                 if session[end - len(last) : end] == last and target in (None, follower):
-                    weight += math.exp(-fading * age) / steps
+                    weight += 1 / steps
     return weight
 
 
 @KINDS
-@given(LOGS, FADING)
+@given(LOGS)
 def test_weights_are_those_of_the_last_known_clicks(
-    kind: type[SessionRules], log: list[list[int]], fading: float
+    kind: type[SessionRules], log: list[list[int]]
 ) -> None:
     clicks = [[2, 1, 0], [3, 0, 0], [2, 7, 1], [1, 2, 1], [0, 0, 0]]
     prefixes, lengths = torch.tensor(clicks), torch.tensor([2, 1, 3, 3, 0])
-    found = session_rules(log, kind, fading).weights(prefixes, lengths).toarray()
+    found = session_rules(log, kind).weights(prefixes, lengths).toarray()
     known = {item for session in log for item in session}
     for row, prefix in enumerate(clicks):
         last = [item for item in prefix if item in known][-AFTER[kind] :]
         enough = len(last) == AFTER[kind]
-        weights = [naive_weight(log, last, item, fading / len(log)) for item in range(N_ITEMS)]
-        expected = np.array(weights) * enough
+        expected = [naive_weight(log, last, item) if enough else 0.0 for item in range(N_ITEMS)]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5)
 
 
 @KINDS
-@given(LOGS, FADING)
+@given(LOGS)
 def test_training_rows_hear_of_earlier_sessions_alone(
-    kind: type[SessionRules], log: list[list[int]], fading: float
+    kind: type[SessionRules], log: list[list[int]]
 ) -> None:
     sessions = Sessions.from_lists(log)
     rows = PrefixRows.of(sessions, max_length=4)
-    found = session_rules(log, kind, fading).target_weights(rows).numpy()
+    found = session_rules(log, kind).target_weights(rows).numpy()
     for row, session in enumerate(rows.session):
         last = sessions.items[rows.start[row] : rows.end[row]][-AFTER[kind] :].tolist()
-        target, enough = int(sessions.items[rows.end[row]]), len(last) == AFTER[kind]
-        expected = [
-            enough * naive_weight(log[:session], last, wanted, fading / len(log))
-            for wanted in (target, None)
-        ]
+        target, earlier = int(sessions.items[rows.end[row]]), log[:session]
+        expected = [naive_weight(earlier, last, target), naive_weight(earlier, last)]
+        if len(last) < AFTER[kind]:
+            expected = [0.0, 0.0]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
 
 
