@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, comparable
+from recbole_a2d.benchmark.entries import METRICS, Entry
+from recbole_a2d.benchmark.groups import Group, Scale, comparable
 from recbole_a2d.benchmark.leak_table import audits
 from recbole_a2d.benchmark.sweep import swept, weight_of
 from recbole_a2d.records import Record

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import BETTER, WORSE
 from recbole_a2d.benchmark.row_facts import RowFacts, row_facts
 from recbole_a2d.benchmark.suites import OURS

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdict, Verdicts, reference_of
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value, signed
 from recbole_a2d.benchmark.plan import duration
 from recbole_a2d.benchmark.returns import returns_table

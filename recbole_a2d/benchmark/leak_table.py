@@ -9,14 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_a2d.benchmark.entries import (
-    LEAK_KEYS,
-    METRICS,
-    Entry,
-    Group,
-    entry_title,
-    same_seeds,
-)
+from recbole_a2d.benchmark.entries import LEAK_KEYS, METRICS, Entry, entry_title, same_seeds
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.suites import ORDERS, OURS
 from recbole_a2d.command_line import as_typed

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
-from recbole_a2d.benchmark.entries import Group, comparable
 from recbole_a2d.benchmark.figures.attention import attention
 from recbole_a2d.benchmark.figures.leak import leak_plots
 from recbole_a2d.benchmark.figures.learning import learning_curves
@@ -18,6 +17,7 @@ from recbole_a2d.benchmark.figures.style import Plot
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.trends import trends
 from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.groups import Group, comparable
 from recbole_a2d.benchmark.layout import Link
 from recbole_a2d.benchmark.leak_table import read_label_shares
 from recbole_a2d.benchmark.page import Block, Part, markdown_page, report_page

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_a2d.benchmark.comparison import Statistics
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.evaluation.metrics import metrics_from_ranks
 

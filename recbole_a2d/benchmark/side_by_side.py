@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recbole_a2d.benchmark.comparison import Statistics, Verdicts
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group, Scale, commits_of, entry_title
+from recbole_a2d.benchmark.entries import METRICS, Entry, commits_of, entry_title
+from recbole_a2d.benchmark.groups import Group, Scale
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 from recbole_a2d.benchmark.paper import paper_figure, paper_table
 from recbole_a2d.benchmark.suites import ABLATIONS, OURS, ROWS_OF_THEIR_OWN

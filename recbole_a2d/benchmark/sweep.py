@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recbole_a2d.benchmark.entries import Entry, Group, same_seeds
+from recbole_a2d.benchmark.entries import Entry, same_seeds
+from recbole_a2d.benchmark.groups import Group
 
 KEY = "category_weight"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables, group_facts
-from recbole_a2d.benchmark.entries import Entry, Group, comparable
+from recbole_a2d.benchmark.entries import Entry
+from recbole_a2d.benchmark.groups import Group, comparable
 from recbole_a2d.benchmark.layout import Table, to_markdown
 from recbole_a2d.benchmark.leak_table import audits, leak_table, read_label_shares
 from recbole_a2d.benchmark.side_by_side import (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics, reference_of
-from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.groups import comparable
 from recbole_a2d.benchmark.layout import BETTER, WORSE
 from recbole_a2d.errors import UserError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from recbole_a2d.benchmark.entries import LEAK_KEYS, changed_settings, comparable, same_seeds
+from recbole_a2d.benchmark.entries import LEAK_KEYS, changed_settings, same_seeds
+from recbole_a2d.benchmark.groups import comparable
 from recbole_a2d.benchmark.leak_table import audits
 from recbole_a2d.run_names import stands_for
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics
-from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.groups import comparable
 from recbole_a2d.benchmark.page import Part, anchors
 from recbole_a2d.benchmark.report import main, paper_parts, write_report
 from recbole_a2d.errors import UserError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics
-from recbole_a2d.benchmark.entries import comparable
+from recbole_a2d.benchmark.groups import comparable
 from recbole_a2d.benchmark.layout import NOTHING
 from recbole_a2d.benchmark.returns import returns_table
 from recbole_a2d.data.phases import ExperimentData

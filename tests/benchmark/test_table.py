@@ -11,8 +11,8 @@ import pytest
 from recbole_a2d import cli
 from recbole_a2d.benchmark.comparison import Statistics
 from recbole_a2d.benchmark.details import details_tables
-from recbole_a2d.benchmark.entries import Scale, comparable
 from recbole_a2d.benchmark.figures.ranks import rank_plots
+from recbole_a2d.benchmark.groups import Scale, comparable
 from recbole_a2d.benchmark.layout import Table, Value, to_html, to_markdown
 from recbole_a2d.benchmark.returns import returns_table
 from recbole_a2d.benchmark.side_by_side import main_groups, side_by_side, table2_rows, table3_rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, of_first_seed, styled
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 
 ENTROPIES = (

@@ -7,8 +7,9 @@ import math
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import METRICS, Group
+from recbole_a2d.benchmark.entries import METRICS
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, PALETTE, Plot, styled
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.leak_table import (
     LENGTH,
     Audit,

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as graph
 
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.figures.style import (
     ACCENT,
     Plot,
@@ -15,6 +15,7 @@ from recbole_a2d.benchmark.figures.style import (
     of_first_seed,
     styled,
 )
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import NOTHING, Table, Value
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from recbole_a2d.benchmark.comparison import Statistics, reference_of
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.figures.style import (
     ACCENT,
     SEQUENCE,
@@ -20,6 +20,7 @@ from recbole_a2d.benchmark.figures.style import (
     end_labels,
     styled,
 )
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import Table, Value
 from recbole_a2d.benchmark.row_facts import RowFacts
 from recbole_a2d.data.sessions import IntArray

@@ -6,8 +6,9 @@ import math
 
 import plotly.graph_objects as graph
 
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.figures.style import Plot, color, styled
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import Table, Value
 from recbole_a2d.benchmark.plan import duration
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import plotly.graph_objects as graph
 
-from recbole_a2d.benchmark.entries import Entry, Group
+from recbole_a2d.benchmark.entries import Entry
 from recbole_a2d.benchmark.figures.style import FAINT, PALETTE, Plot, of_first_seed, styled
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import Table, Value
 
 _PREFIX = "trend_"

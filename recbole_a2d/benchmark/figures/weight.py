@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as graph
 from plotly.subplots import make_subplots
 
-from recbole_a2d.benchmark.entries import METRICS, Entry, Group
+from recbole_a2d.benchmark.entries import METRICS, Entry
 from recbole_a2d.benchmark.figures.style import ACCENT, FAINT, Plot, styled
+from recbole_a2d.benchmark.groups import Group
 from recbole_a2d.benchmark.layout import Table, Value
 from recbole_a2d.benchmark.sweep import swept, weight_of
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from recbole_a2d.benchmark.comparison import Statistics
-from recbole_a2d.benchmark.entries import comparable
 from recbole_a2d.benchmark.figures import ranks
 from recbole_a2d.benchmark.figures.attention import attention
 from recbole_a2d.benchmark.figures.leak import leak_plots
@@ -17,6 +16,7 @@ from recbole_a2d.benchmark.figures.learning import learning_curves
 from recbole_a2d.benchmark.figures.time_accuracy import time_against_accuracy
 from recbole_a2d.benchmark.figures.trends import trends
 from recbole_a2d.benchmark.figures.weight import category_weight
+from recbole_a2d.benchmark.groups import comparable
 from recbole_a2d.benchmark.row_facts import RowFacts
 from recbole_a2d.evaluation.metrics import reciprocal_ranks
 
