@@ -180,6 +180,8 @@ def test_a_variant_may_differ_by_data_set() -> None:
         "yoochoose1_64": ["both", "none", "always", "new", 0.75],
         "my-shop": ["both", "none", "always", "all", 0],
     }
+    pairs = build_config("A2DMTL", "yoochoose1_64", overrides={"variant": "chosen"})
+    assert pairs["memory_rules"] == "last_two"
     asked = {"variant": "chosen", "category_scores": "none"}
     assert build_config("A2DMTL", "tmall", overrides=asked)["category_scores"] == "none"
 
