@@ -41,8 +41,8 @@ def naive_weight(log: list[list[int]], last: list[int], target: int | None = Non
 def test_weights_are_those_of_the_last_known_clicks(
     kind: type[SessionRules], log: list[list[int]]
 ) -> None:
-    clicks = [[2, 1, 0], [3, 0, 0], [2, 7, 1], [1, 2, 1], [0, 0, 0]]
-    prefixes, lengths = torch.tensor(clicks), torch.tensor([2, 1, 3, 3, 0])
+    clicks = [[2, 1, 0], [3, 0, 0], [1, 7, 0], [2, 7, 1], [1, 2, 1], [0, 0, 0]]
+    prefixes, lengths = torch.tensor(clicks), torch.tensor([2, 1, 2, 3, 3, 0])
     found = session_rules(log, kind).weights(prefixes, lengths).toarray()
     known = {item for session in log for item in session}
     for row, prefix in enumerate(clicks):
