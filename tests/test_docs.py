@@ -207,6 +207,26 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page can be linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_headings(page: Path) -> None:
+    links = [link for link in ANCHOR.findall(page.read_text()) if "://" not in link[0]]
+    targets = [(page if not name else page.parent / name, heading) for name, heading in links]
+    assert [link for link in targets if link[1] not in anchors(link[0])] == []
+
+
+def test_options_are_linked_by_their_headings() -> None:
+    assert len(ANCHOR.findall((ROOT / "docs" / "options.md").read_text())) >= 8
+
+
 def above_the_paper(metric: int) -> list[int]:
     """Rows of the paper's Table 2 that the best method without training is above, a data set."""
     printed = read_yaml(ROOT / "properties" / "paper" / "table2.yaml")
