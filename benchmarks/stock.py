@@ -1,15 +1,13 @@
 """Stock RecBole's SR-GNN, stepped in a process of its own.
 
-Our commands and our trainer change the process they run in (:mod:`recbole_a2d.waiting`,
-:mod:`recbole_a2d.process`) and turn anomaly detection off; who runs stock RecBole has none of that.
-So the stock step gets a fresh interpreter, waits as GNU's OpenMP does by itself, imports nothing of
-our numerical code, and makes one step for each line it is sent.
+Our trainer changes the process it runs in (:mod:`recbole_a2d.process`) and turns anomaly detection
+off; who runs stock RecBole has none of that. So the stock step gets a fresh interpreter
+that imports nothing of ours, and makes one step for each line it is sent.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import warnings
@@ -36,8 +34,6 @@ READ_PREFIXES = {
     "state": "ERROR",
 }
 """What makes stock RecBole read the rows that ``convert --prefixes`` writes, silently."""
-_UNTOLD = {"GOMP_SPINCOUNT": "300000"}
-"""What GNU's OpenMP does by itself, for a process that has not been told otherwise."""
 _DONE = "done"
 
 
@@ -55,9 +51,7 @@ def stock_step(
     sizes = [str(train_batch_size), str(embedding_size)]
     command = [sys.executable, "-m", "benchmarks.stock", str(folder), *sizes]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, text=True, env=os.environ | _UNTOLD
-    ) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         lines_in, lines_out = process.stdin, process.stdout
 

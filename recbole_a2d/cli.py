@@ -10,7 +10,6 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 
 from recbole_a2d.errors import UserError
-from recbole_a2d.waiting import limit_spinning
 
 COMMANDS = {
     "run": ("recbole_a2d.run", "train and test one model (the default)"),
@@ -52,7 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("recbole_a2d").setLevel(logging.INFO)
-    limit_spinning(os.environ)
     try:
         with _processes():
             _hand_over(words)
