@@ -170,18 +170,17 @@ def test_every_variant_only_sets_keys_of_the_model() -> None:
 
 
 def test_a_variant_may_differ_by_data_set() -> None:
-    keys = ("memory", "category_scores", "memory_learns", "softmax_over", "time_order")
+    of_memory = ("memory", "memory_rules", "memory_learns")
+    keys = (*of_memory, "category_scores", "softmax_over", "time_order")
     chosen = {
         dataset: [build_config("A2DMTL", dataset, overrides={"variant": "chosen"})[k] for k in keys]
         for dataset in ("tmall", "yoochoose1_64", "my-shop")
     }
     assert chosen == {
-        "tmall": ["both", "joined", "first_epoch", "all", 0.75],
-        "yoochoose1_64": ["both", "none", "always", "new", 0.75],
-        "my-shop": ["both", "none", "always", "all", 0],
+        "tmall": ["both", "last", "first_epoch", "joined", "all", 0.75],
+        "yoochoose1_64": ["both", "last_two", "always", "none", "new", 0.75],
+        "my-shop": ["both", "last", "always", "none", "all", 0],
     }
-    pairs = build_config("A2DMTL", "yoochoose1_64", overrides={"variant": "chosen"})
-    assert pairs["memory_rules"] == "last_two"
     asked = {"variant": "chosen", "category_scores": "none"}
     assert build_config("A2DMTL", "tmall", overrides=asked)["category_scores"] == "none"
 

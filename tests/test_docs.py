@@ -42,7 +42,7 @@ def committed_records() -> list[Record]:
 
 
 RECORDS = committed_records()
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 
 
 def figures(entry: Entry) -> list[str]:
@@ -201,13 +201,15 @@ def test_the_speed_page_tells_what_makes_each_table() -> None:
         assert (ROOT / "benchmarks" / f"{module}.py").is_file()
 
 
+def links(page: Path) -> list[tuple[Path, str]]:
+    """Files that a page links, itself among them, and the headings in them, "" for the whole."""
+    found = [link for link in LINK.findall(page.read_text()) if "://" not in link[0]]
+    return [(page.parent / name if name else page, heading) for name, heading in found]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
-
-
-ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+    assert [file for file, _ in links(page) if not file.exists()] == []
 
 
 def anchors(page: Path) -> set[str]:
@@ -218,13 +220,12 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_headings(page: Path) -> None:
-    links = [link for link in ANCHOR.findall(page.read_text()) if "://" not in link[0]]
-    targets = [(page if not name else page.parent / name, heading) for name, heading in links]
-    assert [link for link in targets if link[1] not in anchors(link[0])] == []
+    to_headings = [(file, heading) for file, heading in links(page) if heading]
+    assert [link for link in to_headings if link[1] not in anchors(link[0])] == []
 
 
 def test_options_are_linked_by_their_headings() -> None:
-    assert len(ANCHOR.findall((ROOT / "docs" / "options.md").read_text())) >= 8
+    assert sum(heading != "" for _, heading in links(ROOT / "docs" / "options.md")) >= 8
 
 
 def above_the_paper(metric: int) -> list[int]:
